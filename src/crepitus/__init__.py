@@ -1,0 +1,3 @@
+"""Find, localize and classify bone fractures in radiographs."""
+
+__version__ = "0.1.0"

@@ -1,0 +1,71 @@
+"""The `crepitus` program: registers the commands and turns errors into one line and an exit status."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+from crepitus import __version__
+from crepitus.cli.common import say
+from crepitus.errors import CrepitusError
+
+app = typer.Typer(
+    name="crepitus",
+    help="Find, localize and classify bone fractures in radiographs.",
+    no_args_is_help=True,
+    add_completion=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _version(value: bool) -> None:
+    if value:
+        sys.stdout.write(f"crepitus {__version__}\n")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks.")] = False,
+) -> None:
+    """Find, localize and classify bone fractures in radiographs. Not a medical device."""
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run the program; never returns."""
+    arguments = sys.argv[1:] if arguments is None else arguments
+    debug = "--debug" in arguments
+    if debug:
+        # Accepted anywhere on the line, so that it can simply be appended to a failing command.
+        arguments = ["--debug", *(a for a in arguments if a != "--debug")]
+    try:
+        status = app(args=arguments, standalone_mode=False)
+    except CrepitusError as error:
+        if debug:
+            raise
+        say(f"crepitus: {error}")
+        sys.exit(error.exit_status)
+    except KeyboardInterrupt:
+        say("crepitus: interrupted")
+        sys.exit(130)
+    except Exception as error:
+        if debug:
+            raise
+        shown = getattr(error, "format_message", None)
+        if shown is not None and not shown().strip():
+            sys.exit(2)  # the help was printed
+        if shown is not None:
+            say(f"crepitus: {shown()} See 'crepitus --help' or 'crepitus COMMAND --help'.")
+            sys.exit(2)
+        if isinstance(error, OSError):
+            say(f"crepitus: {error.strerror or error}: {error.filename or ''}".rstrip(": "))
+            sys.exit(2)
+        say(f"crepitus: unexpected {type(error).__name__}: {error}. Run again with --debug and report it.")
+        sys.exit(1)
+    sys.exit(status if isinstance(status, int) else 0)

@@ -1,0 +1,54 @@
+"""What every command shares: where output goes, how progress is shown, how a command ends."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Annotated, Any, TypeVar
+
+import typer
+from rich.console import Console
+
+T = TypeVar("T")
+
+JsonOption = Annotated[
+    bool, typer.Option("--json", help="Print the result as JSON on standard output, and nothing else there.")
+]
+
+messages = Console(stderr=True, soft_wrap=True, highlight=False)
+"""Progress and messages go to standard error, so that standard output stays clean for results."""
+
+
+def say(text: str) -> None:
+    """Print one line of message for the user."""
+    messages.print(text, markup=False)
+
+
+def print_json(result: Mapping[str, Any]) -> None:
+    """Print a result as JSON on standard output; NaN has become null before."""
+    sys.stdout.write(json.dumps(result, indent=2, allow_nan=False, default=str) + "\n")
+
+
+def progress(items: Iterable[T], total: int | None, what: str) -> Iterator[T]:
+    """Yield `items` with a bar on a terminal, and a plain line every tenth elsewhere."""
+    if messages.is_terminal:
+        from rich.progress import track
+
+        yield from track(items, description=what, total=total, console=messages)
+        return
+    step = max(1, (total or 0) // 10)
+    for done, item in enumerate(items, start=1):
+        yield item
+        if total and (done % step == 0 or done == total):
+            say(f"{what}: {done}/{total}")
+
+
+def end_with_rejected(rejected: list[tuple[str, str, str]], folder: Path) -> None:
+    """Exit with status 3 and one line if inputs were set aside."""
+    if rejected:
+        codes = sorted({code for _, code, _ in rejected})
+        noun = "input was" if len(rejected) == 1 else "inputs were"
+        say(f"{len(rejected)} {noun} set aside ({', '.join(codes)}); see {folder / 'rejected.csv'}")
+        raise typer.Exit(3)

@@ -1,0 +1,78 @@
+"""Reading one image file as grey pixels, refusing whatever is not whole."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, UnidentifiedImageError
+
+from crepitus.errors import Damaged, NotDicom, NotRadiograph, TooLarge
+
+GreyPixels = NDArray[np.uint8] | NDArray[np.uint16]
+
+IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg"})
+MAX_PIXELS = 30_000 * 30_000 // 4
+"""Larger than any detector by an order of magnitude; refused from the header, before any allocation."""
+
+COLOUR_TOLERANCE = 24
+"""Grey levels of 255 by which the channels of a grey picture stored as colour JPEG may differ."""
+
+_DEPTH16 = frozenset({"I;16", "I;16B", "I;16L", "I"})
+
+
+def read_image(path: Path) -> GreyPixels:
+    """Read a PNG or JPEG file.
+
+    Args:
+        path: an 8- or 16-bit file, grey, or colour with equal channels.
+
+    Returns:
+        Pixels of shape (rows, columns), uint8 or uint16, as stored.
+
+    Raises:
+        NotDicom: it is no image at all.
+        Damaged: it ends early or does not decode.
+        TooLarge: the header announces more than `MAX_PIXELS`.
+        NotRadiograph: it has true colours.
+    """
+    try:
+        with Image.open(path, formats=("PNG", "JPEG")) as image:
+            columns, rows = image.size
+            if rows * columns > MAX_PIXELS:
+                raise TooLarge(f"{path.name}: {rows} x {columns} pixels, the limit is {MAX_PIXELS}")
+            # Pillow raises for a file that ends early; a half-grey picture would leak the label.
+            image.load()
+            return _grey(image, path.name)
+    except UnidentifiedImageError as error:
+        raise NotDicom(f"{path.name}: expected a PNG or JPEG file, its content is neither") from error
+    except Image.DecompressionBombError as error:
+        raise TooLarge(f"{path.name}: {error}") from error
+    except (OSError, SyntaxError, ValueError) as error:
+        if isinstance(error, FileNotFoundError):
+            raise Damaged(f"{path.name}: the file does not exist") from error
+        raise Damaged(f"{path.name}: {error}") from error
+
+
+def _grey(image: Image.Image, name: str) -> GreyPixels:
+    if image.mode == "L":
+        return np.asarray(image, dtype=np.uint8)
+    if image.mode in _DEPTH16:
+        return np.asarray(image).astype(np.uint16)
+    if image.mode in ("1", "LA"):
+        return np.asarray(image.convert("L"), dtype=np.uint8)
+    if image.mode in ("RGB", "RGBA", "P"):
+        colours = np.asarray(image.convert("RGB"), dtype=np.uint8)
+        spread = colours.max(axis=2).astype(np.int16) - colours.min(axis=2)
+        if int(spread.max(initial=0)) > COLOUR_TOLERANCE:
+            raise NotRadiograph(f"{name}: expected a grey picture, got colours that differ by {spread.max()}")
+        return np.asarray(image.convert("L"), dtype=np.uint8)
+    raise NotRadiograph(f"{name}: expected a grey picture, got mode {image.mode}")
+
+
+def write_png(path: Path, pixels: GreyPixels) -> None:
+    """Write grey pixels (rows, columns), uint8 or uint16, as PNG; whole or not at all."""
+    partial = path.with_name(path.name + ".tmp")
+    Image.fromarray(np.ascontiguousarray(pixels)).save(partial, format="PNG", compress_level=3)
+    partial.replace(path)

@@ -1,0 +1,1 @@
+"""Public data sets and common layouts as sources of a data set folder."""

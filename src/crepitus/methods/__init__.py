@@ -1,0 +1,1 @@
+"""One folder per paper; parts/ holds what several share."""

@@ -1,0 +1,1 @@
+"""The X-ray simulator: bones, fractures, physics, scenes."""

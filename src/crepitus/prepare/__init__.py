@@ -1,0 +1,1 @@
+"""Geometric preparation of images: each step exact, with the way back."""

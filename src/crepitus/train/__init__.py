@@ -1,0 +1,1 @@
+"""Training around any method: loop, checkpoints, run records."""
