@@ -9,6 +9,8 @@ import typer
 
 from crepitus import __version__
 from crepitus.cli.common import say
+from crepitus.cli.methods import methods
+from crepitus.cli.train import train
 from crepitus.errors import CrepitusError
 
 app = typer.Typer(
@@ -35,6 +37,10 @@ def options(
     debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks.")] = False,
 ) -> None:
     """Find, localize and classify bone fractures in radiographs. Not a medical device."""
+
+
+app.command("methods")(methods)
+app.command("train")(train)
 
 
 def main(arguments: list[str] | None = None) -> None:

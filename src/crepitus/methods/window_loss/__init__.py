@@ -1,0 +1,1 @@
+"""Fracture detection from point annotations with the Window Loss (paper 001)."""

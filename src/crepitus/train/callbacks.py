@@ -1,0 +1,85 @@
+"""What happens after every epoch: best weights, checkpoint, metrics, one line of progress."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from typing import Any
+
+import lightning
+
+from crepitus.methods.parts.weights import save_weights
+from crepitus.train.module import MethodModule
+from crepitus.train.records import RunFolder
+
+
+class EpochRecord(lightning.Callback):
+    """Keeps the best epoch by validation AUROC, and a checkpoint from which training resumes exactly.
+
+    Where the validation images have one class only, AUROC is undefined and the lowest validation loss
+    decides; without validation images the last epoch does.
+
+    Args:
+        run: where to write.
+        epochs: of the whole run.
+        say: prints one line.
+    """
+
+    def __init__(self, run: RunFolder, epochs: int, say: Callable[[str], None]) -> None:
+        self.run = run
+        self.epochs = epochs
+        self.say = say
+        self.history: list[dict[str, Any]] = []
+        self.best = -math.inf
+        self._started = 0.0
+
+    def state_dict(self) -> dict[str, Any]:
+        """What a checkpoint keeps of this callback."""
+        return {"history": self.history, "best": self.best}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Continue from a checkpoint."""
+        self.history, self.best = state_dict["history"], state_dict["best"]
+
+    def on_train_epoch_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        """Start the clock."""
+        self._started = time.monotonic()
+
+    def on_train_epoch_end(self, trainer: lightning.Trainer, pl_module: MethodModule) -> None:  # type: ignore[override]
+        """Note the epoch; runs after validation."""
+        metrics = pl_module.epoch_metrics
+        criterion = metrics["val_auroc"]
+        if math.isnan(criterion):
+            criterion = (
+                -metrics["val_loss"] if not math.isnan(metrics["val_loss"]) else float(trainer.current_epoch)
+            )
+        better = criterion > self.best
+        row = {
+            "epoch": trainer.current_epoch,
+            **{name: None if math.isnan(value) else value for name, value in metrics.items()},
+            "learning_rate": trainer.optimizers[0].param_groups[0]["lr"],
+            "best": int(better),
+            "seconds": round(time.monotonic() - self._started, 2),
+        }
+        self.history = [*self.history, row]
+        self.best = max(self.best, criterion)
+        if trainer.is_global_zero:
+            if better:
+                save_weights(self.run.weights, pl_module.network.state_dict())
+            self.run.write_metrics(self.history)
+            self.say(self._line(row))
+        trainer.save_checkpoint(self.run.checkpoint)
+
+    def _line(self, row: dict[str, Any]) -> str:
+        shown = {
+            k: "undefined" if v is None else f"{v:.4f}"
+            for k, v in row.items()
+            if k.startswith(("train", "val"))
+        }
+        return (
+            f"epoch {row['epoch'] + 1}/{self.epochs}: "
+            + ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in shown.items())
+            + f", {row['seconds']:.0f} s"
+            + (" *" if row["best"] else "")
+        )

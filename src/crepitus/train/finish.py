@@ -1,0 +1,114 @@
+"""After the last epoch: operating points from the validation images, and the record that makes a model."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from sklearn.metrics import roc_curve
+
+from crepitus.data.folder import DataSet
+from crepitus.data.writer import write_text
+from crepitus.methods.base import Method
+from crepitus.methods.parts.boxes_from_heatmap import boxes_from_heatmap, iou
+from crepitus.methods.parts.precision import autocast
+from crepitus.methods.parts.weights import load_into, load_weights, sha256_of
+from crepitus.prepare.fit import SquareFit
+from crepitus.structures import Heatmap
+from crepitus.train.loading import PreparedImages, ShareSampler, loader
+from crepitus.train.records import RunFolder
+
+DEFAULT_THRESHOLD = 0.5
+DEFAULT_RELATIVE = 0.5
+RELATIVE_CHOICES = (0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8)
+
+
+def finish(run: RunFolder, data: DataSet, method: Method[Any], validation_ids: list[str]) -> dict[str, Any]:
+    """Choose thresholds with the best weights and write model.json.
+
+    Returns:
+        Content of model.json.
+    """
+    network = method.network(initialise=False)
+    load_into(network, load_weights(run.weights), str(run.weights))
+    thresholds: dict[str, float] = {"image": DEFAULT_THRESHOLD}
+    relative = method.config.inference.box_relative
+    if validation_ids:
+        scores, heatmaps = _infer(method, network, data, validation_ids)
+        labels = np.array([np.nan if (t := data.truth[i]) is None else t for i in validation_ids])
+        thresholds["image"] = youden_threshold(labels, scores)
+        if relative is None and heatmaps:
+            relative = _best_relative(data, heatmaps, floor=method.config.inference.box_floor)
+    thresholds["box_relative"] = DEFAULT_RELATIVE if relative is None else relative
+    thresholds["box_floor"] = method.config.inference.box_floor
+    model = {
+        "method": method.name,
+        "weights": run.weights.name,
+        "sha256": sha256_of(run.weights),
+        "config": method.config.model_dump(mode="json"),
+        "preparation": {
+            "fit": "square",
+            "size_px": method.config.input.size_px,
+            "range": "0..1 of the pixel type",
+        },
+        "thresholds": thresholds,
+        "commit": run.read()["commit"],
+    }
+    write_text(run.root / "model.json", json.dumps(model, indent=2) + "\n")
+    return model
+
+
+def _infer(
+    method: Method[Any], network: torch.nn.Module, data: DataSet, image_ids: list[str]
+) -> tuple[NDArray[np.float64], dict[str, Heatmap]]:
+    """Scores, and heatmaps over the images that have fracture boxes."""
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    network = network.to(device).eval()
+    size = method.config.input.size_px
+    images = PreparedImages(data, image_ids, size=size)
+    scores: list[float] = []
+    heatmaps: dict[str, Heatmap] = {}
+    for batch, targets in loader(images, ShareSampler(len(images)), batch_size=8, workers=1):
+        with autocast(method.config.training.precision, device.type):
+            decoded = method.infer(network, batch.to(device))
+        scores.extend(decoded.scores.double().cpu().tolist())
+        if decoded.heatmaps is None:
+            continue
+        for image_id, values in zip(targets.image_ids, decoded.heatmaps.float().cpu().numpy(), strict=True):
+            if image_id in data.fracture_boxes_by_image:
+                row = data.row(image_id)
+                cropped = SquareFit(row["rows"], row["columns"], size).crop_map(values)
+                heatmaps[image_id] = Heatmap(cropped, row["rows"], row["columns"])
+    return np.array(scores), heatmaps
+
+
+def youden_threshold(labels: NDArray[np.float64], scores: NDArray[np.float64]) -> float:
+    """The score with the highest sensitivity + specificity - 1 (Youden 1950), 0.5 if a class is missing.
+
+    Args:
+        labels: shape (n,), 1, 0 or NaN.
+        scores: shape (n,), 0..1.
+    """
+    known = ~np.isnan(labels)
+    if len(np.unique(labels[known])) < 2:
+        return DEFAULT_THRESHOLD
+    false_positive, true_positive, thresholds = roc_curve(labels[known], scores[known])
+    best = int(np.argmax(true_positive - false_positive))
+    return float(np.clip(thresholds[best], 0.0, 1.0))
+
+
+def _best_relative(data: DataSet, heatmaps: dict[str, Heatmap], *, floor: float) -> float:
+    """The fraction of the peak at which boxes overlap the annotated ones most, on average over those."""
+
+    def overlap(relative: float) -> float:
+        best: list[float] = []
+        for image_id, heatmap in heatmaps.items():
+            truth = data.fracture_boxes_by_image[image_id]
+            found = boxes_from_heatmap(heatmap, floor=floor, relative=relative).xyxy
+            best.extend(iou(truth, found).max(axis=1, initial=0.0).tolist())
+        return float(np.mean(best))
+
+    return max(RELATIVE_CHOICES, key=overlap)

@@ -1,0 +1,160 @@
+"""One training run from start, or from where it was killed, to a model that is ready to predict."""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import lightning
+import torch
+from lightning.pytorch.loggers import TensorBoardLogger
+
+from crepitus.data.folder import DataSet
+from crepitus.data.writer import new_folder
+from crepitus.errors import TrainingError, UsageError
+from crepitus.methods.base import Method, MethodConfig
+from crepitus.methods.config_file import dump_config, load_config
+from crepitus.methods.parts.precision import resolve_precision
+from crepitus.methods.registry import method_info
+from crepitus.train.callbacks import EpochRecord
+from crepitus.train.checkpoint import SafetensorsIO
+from crepitus.train.finish import finish
+from crepitus.train.loading import EpochSampler, PreparedImages, ShareSampler, loader, worker_count
+from crepitus.train.module import MethodModule
+from crepitus.train.records import RunFolder
+
+PRECISIONS = {"32": "32-true", "bf16": "bf16-mixed", "16": "16-mixed"}
+
+
+def start_run(
+    name: str,
+    data: DataSet,
+    out: Path,
+    config: MethodConfig,
+    roles: Mapping[str, str],
+    *,
+    fold: int | None,
+) -> RunFolder:
+    """Make a run folder with everything that decides the result.
+
+    Args:
+        name: of the method.
+        data: the data set.
+        out: new or empty folder.
+        config: of the method.
+        roles: "train", "val" or "test" for each image.
+        fold: tested fold, None if the data set's own split is used.
+    """
+    _check_trainable(name, data, roles)
+    run = RunFolder(new_folder(out))
+    dump_config(config, run.config)
+    run.write_split(roles)
+    counts = {role: sum(1 for r in roles.values() if r == role) for role in ("train", "val", "test")}
+    run.start(name, config.training.seed, data.root, {"fold": fold, "images": counts})
+    return run
+
+
+def _check_trainable(name: str, data: DataSet, roles: Mapping[str, str]) -> None:
+    training = [i for i, role in roles.items() if role == "train"]
+    if not training:
+        raise UsageError("expected images with split 'train', got none; run 'crepitus split' first")
+    if "points" in method_info(name).supervision and data.points is None:
+        raise UsageError(f"{name} learns from points: expected points.csv in {data.root}, there is none")
+    if not any(i in data.points_by_image for i in training):
+        raise UsageError(f"{name} learns from points: none of the {len(training)} training images has one")
+
+
+def train(run: RunFolder, data: DataSet, say: Callable[[str], None]) -> dict[str, Any]:
+    """Train, or go on with training, the run in a folder made by `start_run`.
+
+    Returns:
+        Content of model.json.
+
+    Raises:
+        TrainingError: the loss is not finite, or the data set is not the one the run began with.
+    """
+    record = run.read()
+    info = method_info(record["method"])
+    method_class = info.load()
+    config = load_config(method_class.config_class, run.config)
+    method = method_class(config)
+    roles = run.read_split()
+    unknown = [i for i in roles if i not in data.truth]
+    if unknown:
+        raise TrainingError(
+            f"{data.root}: expected the images of the run's split.csv, {unknown[0]} is missing"
+        )
+    _quiet()
+    torch.set_float32_matmul_precision("high")
+    lightning.seed_everything(config.training.seed, workers=False, verbose=False)
+    network = method.network(initialise=not run.checkpoint.is_file())
+    fit(run, data, method, network, roles, say)
+    model = finish(run, data, method, [i for i, role in roles.items() if role == "val"])
+    run.update(state="finished")
+    return model
+
+
+def fit(
+    run: RunFolder,
+    data: DataSet,
+    method: Method[Any],
+    network: torch.nn.Module,
+    roles: Mapping[str, str],
+    say: Callable[[str], None],
+) -> None:
+    """Run the epochs that are left."""
+    options = method.config.training
+    on_cpu = not torch.cuda.is_available()
+    workers = worker_count(options.workers, on_cpu=on_cpu)
+    size = method.config.input.size_px
+    training = PreparedImages(
+        data,
+        [i for i, role in roles.items() if role == "train"],
+        size=size,
+        augmentation=method.config.augmentation,
+        seed=options.seed,
+    )
+    validation = PreparedImages(data, [i for i, role in roles.items() if role == "val"], size=size)
+    sampler = EpochSampler(training.positive, seed=options.seed, positive_fraction=options.positive_fraction)
+    # A last batch of one image would break batch statistics: it is dropped if others exist.
+    drop_last = len(sampler) > options.batch_size
+    batches = loader(training, sampler, batch_size=options.batch_size, workers=workers, drop_last=drop_last)
+    checks = loader(validation, ShareSampler(len(validation)), batch_size=options.batch_size, workers=workers)
+    steps = max(1, len(batches) // options.accumulate)
+    say(
+        f"{len(training)} training images ({int(training.positive.sum())} positive), {len(validation)} for "
+        f"validation, {steps} steps an epoch"
+    )
+    trainer = lightning.Trainer(
+        max_epochs=options.epochs,
+        devices=options.devices,
+        precision=PRECISIONS[resolve_precision(options.precision, "cpu" if on_cpu else "cuda")],  # type: ignore[arg-type]
+        accumulate_grad_batches=options.accumulate,
+        gradient_clip_val=options.gradient_clip or None,
+        use_distributed_sampler=False,
+        num_sanity_val_steps=0,
+        limit_val_batches=1.0 if len(validation) else 0,
+        logger=TensorBoardLogger(save_dir=run.root, name="tensorboard", version=""),
+        log_every_n_steps=max(1, min(50, steps)),
+        callbacks=[EpochRecord(run, options.epochs, say)],
+        plugins=[SafetensorsIO()],
+        enable_checkpointing=False,
+        enable_model_summary=False,
+        enable_progress_bar=False,
+        default_root_dir=run.root,
+    )
+    resume = run.checkpoint if run.checkpoint.is_file() else None
+    if resume is not None:
+        say(f"resuming from {resume}")
+    trainer.fit(MethodModule(method, network, steps), batches, checks, ckpt_path=resume)
+
+
+def _quiet() -> None:
+    """Keep advice for programmers away from users."""
+    for name in ("lightning.pytorch", "lightning.fabric", "lightning.pytorch.utilities.rank_zero"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+    warnings.filterwarnings("ignore", module="lightning.*")
+    warnings.filterwarnings("ignore", message=".*isinstance.treespec.*")
