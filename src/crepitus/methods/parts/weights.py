@@ -28,6 +28,8 @@ def save_weights(path: Path, state: Mapping[str, torch.Tensor]) -> str:
     """
     partial = path.with_name(path.name + ".tmp")
     save_file({name: tensor.detach().cpu().contiguous().clone() for name, tensor in state.items()}, partial)
+    # safetensors makes files for their owner alone; a model is shared like any other result.
+    partial.chmod(0o644)
     digest = sha256_of(partial)
     partial.replace(path)
     return digest

@@ -1,0 +1,110 @@
+"""`crepitus predict`: apply a trained model to a data set or to files."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from crepitus.cli.common import JsonOption, end_with_rejected, print_json, progress, say
+from crepitus.errors import SetAside, UsageError
+
+if TYPE_CHECKING:
+    from crepitus.data import DataSet
+    from crepitus.predict.inputs import Input
+    from crepitus.predict.model import InputImage
+    from crepitus.structures import Prediction
+
+SPLITS = ("train", "val", "test")
+
+
+def predict(
+    model: Annotated[Path, typer.Argument(help="Run folder of a finished training.")],
+    inputs: Annotated[
+        list[Path],
+        typer.Argument(metavar="INPUT…", help="A data set, or DICOM, PNG, JPEG files and folders."),
+    ],
+    out: Annotated[Path, typer.Option(help="Predictions folder to make.")],
+    split: Annotated[
+        str | None, typer.Option(help="Only these images of the data set: train, val or test of the run.")
+    ] = None,
+    overlays: Annotated[
+        bool | None,
+        typer.Option(
+            "--overlays/--no-overlays", help="Pictures with heatmap; default: for files, not for data sets."
+        ),
+    ] = None,
+    batch_size: Annotated[int, typer.Option(min=1, help="Images at a time.")] = 8,
+    as_json: JsonOption = False,
+) -> None:
+    """Predict INPUT with MODEL: scores, heatmaps, boxes, overlay pictures."""
+    from crepitus.predict.model import Model
+    from crepitus.predict.run import predict_stream
+    from crepitus.predict.writer import PredictionsWriter
+
+    stream, total, data = _open(model, inputs, split)
+    loaded = Model.load(model)
+    draw = overlays if overlays is not None else data is None
+    with PredictionsWriter(out, loaded.predictions_info(), boxes=loaded.finds_boxes) as writer:
+        outcomes = predict_stream(loaded, stream, batch_size=batch_size)
+        for image, answer in progress(outcomes, total, "predicted"):
+            if isinstance(answer, SetAside):
+                writer.set_aside(str(image), answer)
+                continue
+            writer.add(answer, file=image.file)  # type: ignore[union-attr]
+            if draw:
+                _draw(out, image, answer, data, loaded.record["thresholds"]["image"])  # type: ignore[arg-type]
+    say(f"{len(writer)} images predicted into {out}")
+    if as_json:
+        print_json({"predicted": len(writer), "set_aside": len(writer.rejected), "out": str(out)})
+    end_with_rejected(writer.rejected, out)
+
+
+def _open(model: Path, paths: list[Path], split: str | None) -> tuple[Iterable[Input], int, DataSet | None]:
+    """The stream of inputs, how many there are, and the data set if it is one."""
+    from crepitus.data import DataSet
+    from crepitus.predict.inputs import find_files, from_data_set, from_files, is_data_set
+    from crepitus.train.records import RunFolder
+
+    if not any(is_data_set(path) for path in paths):
+        if split is not None:
+            raise UsageError("--split goes with a data set, INPUT is none")
+        files = find_files(paths)
+        return from_files(files), len(files), None
+    if len(paths) > 1:
+        raise UsageError(
+            f"expected one data set or any number of files, got {len(paths)} inputs with a data set"
+        )
+    data = DataSet.read(paths[0])
+    image_ids = data.images["image_id"].to_list()
+    if split is not None:
+        if split not in SPLITS:
+            raise UsageError(f"--split: expected train, val or test, got {split!r}")
+        roles = RunFolder(model).read_split()
+        image_ids = [i for i in image_ids if roles.get(i) == split]
+        if not image_ids:
+            raise UsageError(f"--split {split}: none of the images of {paths[0]} has that role in {model}")
+    return from_data_set(data, image_ids), len(image_ids), data
+
+
+def _draw(out: Path, image: InputImage, answer: Prediction, data: DataSet | None, threshold: float) -> None:
+    """Write the image beside its overlay."""
+    from PIL import Image
+
+    from crepitus.report.overlay import side_by_side
+
+    annotation = data.annotation(image.image_id) if data is not None else None
+    picture = side_by_side(
+        image.pixels,
+        answer.heatmap.values if answer.heatmap is not None else None,
+        points=annotation.points if annotation else None,
+        boxes=annotation.boxes if annotation else None,
+        detections=answer.detections,
+        threshold=threshold,
+        longest=1024,
+    )
+    folder = out / "overlays"
+    folder.mkdir(exist_ok=True)
+    Image.fromarray(picture).save(folder / f"{answer.image_id}.png")

@@ -1,0 +1,79 @@
+"""What `crepitus predict` is given: a data set, or files and folders of DICOM, PNG and JPEG."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from crepitus.data.folder import DataSet
+from crepitus.data.images import IMAGE_SUFFIXES, read_image
+from crepitus.dicom.read import image_id_for, read_dicom
+from crepitus.errors import SetAside, UsageError
+from crepitus.predict.model import InputImage
+
+Input = InputImage | tuple[str, SetAside]
+"""An image, or the file that had to be set aside and why."""
+
+MAX_STEM = 80
+"""Characters of a file name that are kept in an image_id; room is left for a suffix."""
+
+
+def is_data_set(path: Path) -> bool:
+    """Whether a path is a data set folder."""
+    return path.is_dir() and any((path / name).is_file() for name in ("images.csv", "images.parquet"))
+
+
+def from_data_set(data: DataSet, image_ids: Sequence[str]) -> Iterator[Input]:
+    """Images of a data set, in the order of `image_ids`."""
+    for image_id in image_ids:
+        file = str(data.row(image_id)["file"])
+        try:
+            yield InputImage(image_id, data.radiograph(image_id).pixels, file)
+        except SetAside as error:
+            yield file, error
+
+
+def find_files(paths: Sequence[Path]) -> list[Path]:
+    """The files named, and all files below the folders named, sorted within each.
+
+    Raises:
+        UsageError: a path does not exist, or there is no file at all.
+    """
+    files: list[Path] = []
+    for path in paths:
+        if path.is_dir():
+            files.extend(sorted(p for p in path.rglob("*") if p.is_file() and not p.name.startswith(".")))
+        elif path.is_file():
+            files.append(path)
+        else:
+            raise UsageError(f"INPUT {path}: expected a file or a folder, there is none")
+    if not files:
+        raise UsageError(f"INPUT {paths[0]}: expected DICOM, PNG or JPEG files, the folder is empty")
+    return list(dict.fromkeys(files))
+
+
+def from_files(files: Sequence[Path]) -> Iterator[Input]:
+    """Images from files; each file gives one image or one reason why not."""
+    taken: set[str] = set()
+    for file in files:
+        try:
+            if file.suffix.lower() in IMAGE_SUFFIXES:
+                image_id, pixels = _id_from_name(file), read_image(file)
+            else:
+                radiograph, metadata = read_dicom(file)
+                image_id, pixels = image_id_for(file, metadata), radiograph
+        except SetAside as error:
+            yield str(file), error
+            continue
+        if image_id in taken:
+            image_id = f"{image_id[:MAX_STEM]}-{hashlib.sha256(str(file).encode()).hexdigest()[:8]}"
+        taken.add(image_id)
+        yield InputImage(image_id, pixels, str(file))
+
+
+def _id_from_name(file: Path) -> str:
+    """An image_id from a file name: characters that are not allowed become '_'."""
+    stem = re.sub(r"[^A-Za-z0-9._-]", "_", file.stem).lstrip(".")[:MAX_STEM]
+    return stem or hashlib.sha256(file.name.encode()).hexdigest()[:16]

@@ -1,0 +1,33 @@
+"""Predict a stream of inputs in batches."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from crepitus.errors import SetAside
+from crepitus.predict.inputs import Input
+from crepitus.predict.model import InputImage, Model
+from crepitus.structures import Prediction
+
+Outcome = tuple[InputImage, Prediction] | tuple[str, SetAside]
+"""An image with its answer, or a file with the reason why there is none."""
+
+
+def predict_stream(model: Model, inputs: Iterable[Input], *, batch_size: int) -> Iterator[Outcome]:
+    """Answer every input, in order; at most `batch_size` images are held at a time."""
+    waiting: list[Input] = []
+    images = 0
+    for item in inputs:
+        waiting.append(item)
+        images += isinstance(item, InputImage)
+        if images == batch_size:
+            yield from _answer(model, waiting)
+            waiting, images = [], 0
+    yield from _answer(model, waiting)
+
+
+def _answer(model: Model, waiting: list[Input]) -> Iterator[Outcome]:
+    images = [item for item in waiting if isinstance(item, InputImage)]
+    answers = iter(model.predict(images) if images else [])
+    for item in waiting:
+        yield (item, next(answers)) if isinstance(item, InputImage) else item
