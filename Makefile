@@ -2,7 +2,7 @@
 # Python 3.11 or newer; `make PYTHON=python3.12 install` picks another interpreter.
 
 PYTHON ?= python3
-VENV ?= .venv
+VENV := .venv
 WORKERS ?= 2
 
 BIN := $(VENV)/bin
