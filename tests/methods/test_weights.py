@@ -103,7 +103,7 @@ def test_unknown_backbone_is_a_configuration_error():
 def test_frozen_stages_keep_weights_and_batch_statistics():
     backbone = Backbone(BackboneConfig(name="resnet18", weights="random", frozen_stages=2)).train()
     before = {n: t.clone() for n, t in backbone.network.state_dict().items()}
-    sum(f.mean() for f in backbone(torch.rand(2, 1, 64, 64))).backward()
+    sum(f.square().mean() for f in backbone(torch.rand(2, 1, 64, 64))).backward()
     torch.optim.SGD([p for p in backbone.parameters() if p.requires_grad], lr=1.0).step()
     after = backbone.network.state_dict()
     frozen = [n for n in before if n.startswith(("conv1", "bn1", "layer1"))]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 
@@ -12,6 +12,9 @@ from crepitus.cli.common import say
 from crepitus.cli.methods import methods
 from crepitus.cli.train import train
 from crepitus.errors import CrepitusError
+
+INTERRUPTED = 130
+"""Exit status after Ctrl-C, as shells give it."""
 
 app = typer.Typer(
     name="crepitus",
@@ -43,6 +46,12 @@ app.command("methods")(methods)
 app.command("train")(train)
 
 
+def _fail(message: str, status: int) -> NoReturn:
+    """End with one line, whatever line breaks a library put into its message."""
+    say(f"crepitus: {' '.join(message.splitlines())}")
+    sys.exit(status)
+
+
 def main(arguments: list[str] | None = None) -> None:
     """Run the program; never returns."""
     arguments = sys.argv[1:] if arguments is None else arguments
@@ -55,11 +64,9 @@ def main(arguments: list[str] | None = None) -> None:
     except CrepitusError as error:
         if debug:
             raise
-        say(f"crepitus: {error}")
-        sys.exit(error.exit_status)
+        _fail(str(error), error.exit_status)
     except KeyboardInterrupt:
-        say("crepitus: interrupted")
-        sys.exit(130)
+        status = INTERRUPTED
     except Exception as error:
         if debug:
             raise
@@ -67,11 +74,10 @@ def main(arguments: list[str] | None = None) -> None:
         if shown is not None and not shown().strip():
             sys.exit(2)  # the help was printed
         if shown is not None:
-            say(f"crepitus: {shown()} See 'crepitus --help' or 'crepitus COMMAND --help'.")
-            sys.exit(2)
+            _fail(f"{shown()} See 'crepitus --help' or 'crepitus COMMAND --help'.", 2)
         if isinstance(error, OSError):
-            say(f"crepitus: {error.strerror or error}: {error.filename or ''}".rstrip(": "))
-            sys.exit(2)
-        say(f"crepitus: unexpected {type(error).__name__}: {error}. Run again with --debug and report it.")
-        sys.exit(1)
+            _fail(f"{error.strerror or error}: {error.filename or ''}".rstrip(": "), 2)
+        _fail(f"unexpected {type(error).__name__}: {error}. Run again with --debug and report it.", 1)
+    if status == INTERRUPTED:  # Typer turns the key into this status without a word
+        _fail("interrupted", INTERRUPTED)
     sys.exit(status if isinstance(status, int) else 0)

@@ -88,8 +88,9 @@ def _stages(network: Any, count: int) -> list[nn.Module]:
         )
     children = list(network.named_children())
     names = [name for name, _ in children]
-    last = names.index(ends[count - 1]) if ends[count - 1] in names else count - 1
-    return [child for _, child in children[: last + 1]]
+    if ends[count - 1] not in names:
+        raise ConfigError("backbone.frozen_stages: this backbone has no stages that can be frozen one by one")
+    return [child for _, child in children[: names.index(ends[count - 1]) + 1]]
 
 
 def _create(config: BackboneConfig, *, initialise: bool) -> nn.Module:

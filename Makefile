@@ -1,0 +1,71 @@
+# Everything runs in one virtual environment, .venv at the root of the repository. Needs GNU make and
+# Python 3.11 or newer; `make PYTHON=python3.12 install` picks another interpreter.
+
+PYTHON ?= python3
+VENV := .venv
+WORKERS ?= 2
+
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+CREPITUS := $(BIN)/crepitus
+DEMO := build/demo
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help install test lint format demo clean
+
+help: ## list the targets
+	@echo 'Crepitus: make TARGET'
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  %-8s  %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+install: $(STAMP) ## create .venv with the package and everything that training and the tests need
+
+# The stamp is written last: an installation that was interrupted is done again.
+$(STAMP): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
+	  echo "Expected Python 3.11 or newer, '$(PYTHON)' is: $$($(PYTHON) --version 2>&1 | head -n 1)." \
+	       "Name another one: make PYTHON=python3.12 install" >&2; exit 2; }
+	@$(BIN)/python -m pip --version >/dev/null 2>&1 || { \
+	  echo "Creating $(VENV) ..."; $(PYTHON) -m venv $(VENV); }
+	@echo "Installing into $(VENV) (about 2 minutes, 6 GB) ..."
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[train,dev]'
+	@touch $(STAMP)
+	@echo "Installed: $$($(CREPITUS) --version)"
+
+# One thread per worker: two workers that start one thread per core each would only wait for one another.
+# A file stays with one worker, so that what its tests share is made once.
+test: $(STAMP) ## run all tests
+	@OMP_NUM_THREADS=1 MPLBACKEND=Agg $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
+
+lint: $(STAMP) ## check style, types and the layers between the packages
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: $(STAMP) ## bring the code into the project's format
+	$(BIN)/ruff check --fix-only --quiet .
+	$(BIN)/ruff format .
+
+# Every step prints itself; the first that fails ends the demo.
+demo: $(STAMP) ## from nothing to a report: phantoms, training, prediction, evaluation (under 10 minutes)
+	rm -rf $(DEMO)
+	@printf '\n1/6  400 synthetic radiographs of a long bone, as PNG and as DICOM\n'
+	$(CREPITUS) phantom long-bone --preset easy --count 400 --size 256 --seed 7 --dicom --out $(DEMO)/data
+	@printf '\n2/6  five folds, no patient in two of them\n'
+	$(CREPITUS) split $(DEMO)/data --folds 5 --seed 0
+	@printf '\n3/6  training on the fracture points, fold 0 kept for the test\n'
+	$(CREPITUS) train window-loss --data $(DEMO)/data --fold 0 --config configs/window-loss/demo.toml --out $(DEMO)/run
+	@printf '\n4/6  prediction for the test images\n'
+	$(CREPITUS) predict $(DEMO)/run $(DEMO)/data --split test --out $(DEMO)/predictions
+	@printf '\n5/6  evaluation and report\n'
+	$(CREPITUS) evaluate $(DEMO)/predictions --data $(DEMO)/data --bootstrap 1000
+	@printf '\n6/6  one DICOM file, the way a hospital would ask: the test image with the highest score\n'
+	@image=$$(tail -n +2 $(DEMO)/predictions/images.csv | LC_ALL=C sort -t, -k2,2gr | head -n 1 | cut -d, -f1); \
+	set -x; $(CREPITUS) predict $(DEMO)/run $(DEMO)/data/dicom/$$image.dcm --out $(DEMO)/dicom
+	@printf '\nReport:           %s\n' $(DEMO)/predictions/report.html
+	@printf 'Overlay pictures: %s\n' $$(find $(DEMO)/dicom -name '*.png' | LC_ALL=C sort)
+
+clean: ## remove the demo and all caches; .venv and the rest of build/ stay
+	rm -rf $(DEMO) dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache .coverage
+	find src tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true
