@@ -140,28 +140,34 @@ def complete_images(images: pl.DataFrame) -> pl.DataFrame:
     return images.with_columns(missing).select([*IMAGE_COLUMNS, *further])
 
 
-def _refuse(file: str, bad: pl.Series, column: str, expected: str, values: pl.Series) -> None:
+def refuse(
+    file: str,
+    bad: pl.Series,
+    column: str,
+    expected: str,
+    values: pl.Series,
+    error: type[CrepitusError] = DataSetError,
+) -> None:
+    """Raise `error` naming the first row of `file` where `bad` is true (null counts as false)."""
     rows = bad.fill_null(value=False).arg_true()
     if len(rows):
         row = int(rows[0])
         more = f" (and {len(rows) - 1} more rows)" if len(rows) > 1 else ""
-        raise DataSetError(
-            f"{file}, row {row + 1}, column {column}: expected {expected}, got {values[row]!r}{more}"
-        )
+        raise error(f"{file}, row {row + 1}, column {column}: expected {expected}, got {values[row]!r}{more}")
 
 
 def check_images(images: pl.DataFrame, file: str) -> None:
     """Raise DataSetError at the first row of the `images` table that breaks the format."""
     ids = images["image_id"]
-    _refuse(file, ids.is_null(), "image_id", "an id", ids)
+    refuse(file, ids.is_null(), "image_id", "an id", ids)
     wrong = ~ids.map_elements(is_image_id, return_dtype=pl.Boolean)
-    _refuse(file, wrong, "image_id", "1 to 100 of A-Z a-z 0-9 . _ - without a leading dot", ids)
-    _refuse(file, ~ids.is_first_distinct(), "image_id", "an id that no earlier row has", ids)
+    refuse(file, wrong, "image_id", "1 to 100 of A-Z a-z 0-9 . _ - without a leading dot", ids)
+    refuse(file, ~ids.is_first_distinct(), "image_id", "an id that no earlier row has", ids)
     names = images["file"]
     escapes = names.is_null() | names.str.contains(r"^/|^[A-Za-z]:|\\|(^|/)\.\.(/|$)")
-    _refuse(file, escapes, "file", "a path inside the folder", names)
+    refuse(file, escapes, "file", "a path inside the folder", names)
     for name in ("rows", "columns"):
-        _refuse(
+        refuse(
             file,
             images[name].is_null() | (images[name] < 1),
             name,
@@ -169,17 +175,17 @@ def check_images(images: pl.DataFrame, file: str) -> None:
             images[name],
         )
     spacing = images["spacing_mm"]
-    _refuse(file, spacing.is_nan() | (spacing <= 0), "spacing_mm", "a length above 0 or nothing", spacing)
+    refuse(file, spacing.is_nan() | (spacing <= 0), "spacing_mm", "a length above 0 or nothing", spacing)
     for name in ("label", "hardware"):
-        _refuse(file, ~images[name].is_in([0, 1]), name, "1, 0 or nothing", images[name])
-    _refuse(
+        refuse(file, ~images[name].is_in([0, 1]), name, "1, 0 or nothing", images[name])
+    refuse(
         file,
         ~images["ao_class"].is_in(AO_CLASSES),
         "ao_class",
         "one of " + " ".join(AO_CLASSES),
         images["ao_class"],
     )
-    _refuse(file, ~images["split"].is_in(SPLITS), "split", "train, val, test or nothing", images["split"])
+    refuse(file, ~images["split"].is_in(SPLITS), "split", "train, val, test or nothing", images["split"])
 
 
 def check_annotations(table: pl.DataFrame, images: pl.DataFrame, kind: str) -> None:
@@ -197,20 +203,20 @@ def check_annotations(table: pl.DataFrame, images: pl.DataFrame, kind: str) -> N
         how="left",
         maintain_order="left",
     )
-    _refuse(file, joined["_rows"].is_null(), "image_id", "an id of the images table", joined["image_id"])
+    refuse(file, joined["_rows"].is_null(), "image_id", "an id of the images table", joined["image_id"])
     axes = {"x": "_columns", "y": "_rows"}
     if kind == "boxes":
         axes = {"x_min": "_columns", "y_min": "_rows", "x_max": "_columns", "y_max": "_rows"}
     for name, size in axes.items():
         values = joined[name]
-        _refuse(file, values.is_null() | ~values.is_finite(), name, "a finite number", values)
+        refuse(file, values.is_null() | ~values.is_finite(), name, "a finite number", values)
         beyond = values > joined[size] if name.endswith("_max") else values >= joined[size]
-        _refuse(file, (values < 0) | beyond, name, "a position inside the image", values)
+        refuse(file, (values < 0) | beyond, name, "a position inside the image", values)
     if kind == "boxes":
         for low, high in (("x_min", "x_max"), ("y_min", "y_max")):
-            _refuse(file, joined[high] <= joined[low], high, f"more than {low}", joined[high])
-        _refuse(file, joined["label"].is_null(), "label", "a name", joined["label"])
+            refuse(file, joined[high] <= joined[low], high, f"more than {low}", joined[high])
+        refuse(file, joined["label"].is_null(), "label", "a name", joined["label"])
     if kind == "landmarks":
-        _refuse(file, joined["name"].is_null(), "name", "a name", joined["name"])
+        refuse(file, joined["name"].is_null(), "name", "a name", joined["name"])
         doubled = ~pl.select(pl.struct(joined["image_id"], joined["name"]).is_first_distinct()).to_series()
-        _refuse(file, doubled, "name", "each name once per image", joined["name"])
+        refuse(file, doubled, "name", "each name once per image", joined["name"])

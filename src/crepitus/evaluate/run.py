@@ -1,0 +1,247 @@
+"""Evaluates a predictions folder against a data set: every figure, its interval, curves and images."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from crepitus.errors import UsageError
+from crepitus.evaluate.bootstrap import (
+    CurveRounds,
+    Resampled,
+    Statistic,
+    bootstrap,
+    point_estimates,
+)
+from crepitus.evaluate.boxes import BoxFroc, BoxPrecision
+from crepitus.evaluate.cases import Cases
+from crepitus.evaluate.classification import ClassFigures, ImageFigures, StudyFigures
+from crepitus.evaluate.components import THRESHOLDS
+from crepitus.evaluate.evaluation import Curve, Evaluation
+from crepitus.evaluate.gather import (
+    Localization,
+    Progress,
+    box_froc,
+    box_precision,
+    class_figures,
+    heatmap_figures,
+    image_figures,
+    study_figures,
+)
+from crepitus.evaluate.geometry import Radius
+from crepitus.evaluate.rates import FROC_RATES, RATE_TOLERANCE, ratio
+from crepitus.evaluate.remarks import remarks
+
+if TYPE_CHECKING:
+    from crepitus.data import DataSet
+    from crepitus.predict import Predictions
+
+BAND_POINTS = 201
+"""A band is computed at no more than this many positions and interpolated between them."""
+
+
+@dataclass(frozen=True)
+class _Parts:
+    """The statistics of one evaluation."""
+
+    image: ImageFigures
+    study: StudyFigures
+    classes: ClassFigures | None
+    heatmaps: Localization
+    precision: BoxPrecision
+    boxes: BoxFroc
+
+    @property
+    def statistics(self) -> list[Statistic]:
+        found: list[Statistic] = [self.image, self.heatmaps.froc, self.heatmaps.area]
+        found += [self.precision, self.boxes, self.study]
+        return found if self.classes is None else [*found, self.classes]
+
+
+def evaluate(
+    predictions: Predictions,
+    data: DataSet,
+    *,
+    split: str | None = None,
+    bootstrap_rounds: int = 0,
+    seed: int = 0,
+    radius: Radius | None = None,
+    progress: Progress[int] | None = None,
+) -> Evaluation:
+    """Evaluate exactly the images of the predictions.
+
+    Args:
+        predictions: of any tool.
+        data: the data set that was predicted.
+        split: restricts the images to one split of the data set.
+        bootstrap_rounds: rounds over patients for 95 % intervals, 0 for none.
+        seed: of the bootstrap.
+        radius: around points, 50 px if not given.
+        progress: shows progress over the heatmaps.
+
+    Returns:
+        Figures under the keys of evaluation.json, with counts under `count.*`.
+
+    Raises:
+        PredictionsError: the predictions do not fit the data set, or a heatmap is missing or damaged.
+        UsageError: an option is impossible for this data set.
+    """
+    if bootstrap_rounds < 0:
+        raise UsageError(f"--bootstrap: expected a number of rounds of at least 0, got {bootstrap_rounds}")
+    radius = radius or Radius()
+    cases = Cases.of(predictions, data, split)
+    parts = _Parts(
+        image=image_figures(cases),
+        study=study_figures(cases),
+        classes=class_figures(cases),
+        heatmaps=heatmap_figures(cases, radius, progress),
+        precision=box_precision(cases),
+        boxes=box_froc(cases, radius),
+    )
+    curves, rounds_of = _curves(parts, cases.n_patients)
+    resampled = Resampled({}, {}, [])
+    if bootstrap_rounds and cases.n_patients:
+        grids = {
+            name: (rounds_of[name], _grid(curve.x)) for name, curve in curves.items() if name in rounds_of
+        }
+        rng = np.random.default_rng(seed)
+        resampled = bootstrap(parts.statistics, grids, cases.n_patients, bootstrap_rounds, rng)
+        curves = {name: _with_band(curve, resampled.bands.get(name)) for name, curve in curves.items()}
+    images, operating = _images(cases, parts)
+    return Evaluation(
+        figures={**point_estimates(parts.statistics, cases.n_patients), **_counts(cases, parts)},
+        intervals=resampled.intervals,
+        curves=curves,
+        images=images,
+        warnings=remarks(cases, radius, bootstrap_rounds, resampled.partly_undefined),
+        settings={
+            "split": split,
+            "radius": radius.value,
+            "radius_unit": radius.unit,
+            "bootstrap": bootstrap_rounds,
+            "seed": seed,
+            "image_threshold": parts.image.threshold,
+            "image_threshold_stored": "image" in predictions.thresholds,
+            **operating,
+        },
+    )
+
+
+def _counts(cases: Cases, parts: _Parts) -> Mapping[str, float | None]:
+    points, boxes = cases.with_known_points(), cases.with_known_boxes()
+    positives = cases.truth.count(1)
+
+    def unplaced(annotated: object, placed: NDArray[np.intp]) -> int | None:
+        if annotated is None:
+            return None
+        return positives - [cases.truth[k] for k in placed.tolist()].count(1)
+
+    has_points, has_boxes = cases.data.points is not None, cases.data.boxes is not None
+    return {
+        "count.images": len(cases.image_ids),
+        "count.patients": cases.n_patients,
+        "count.positives": positives,
+        "count.negatives": cases.truth.count(0),
+        "count.truth_unknown": cases.truth.count(None),
+        "count.points": sum(len(cases.points(k)) for k in points.tolist()) if has_points else None,
+        "count.points_unknown": unplaced(cases.data.points, points),
+        "count.boxes": sum(len(cases.boxes(k)) for k in boxes.tolist()) if has_boxes else None,
+        "count.boxes_unknown": unplaced(cases.data.boxes, boxes),
+        "count.heatmaps": len(parts.heatmaps.positions),
+        "count.studies": len(parts.study.ranking.scores),
+    }
+
+
+def _curves(parts: _Parts, n_patients: int) -> tuple[dict[str, Curve], dict[str, CurveRounds]]:
+    """Curves that are defined, and for those that get a band, how to compute it in a round."""
+    once = np.ones((1, n_patients))
+    curves: dict[str, Curve] = {}
+    true, false = parts.image.ranking.counts(once)
+    if true[0, -1] > 0 and false[0, -1] > 0:
+        recall, thresholds = true[0] / true[0, -1], parts.image.ranking.thresholds
+        curves["roc"] = Curve(false[0] / false[0, -1], recall, thresholds, "1 - specificity", "sensitivity")
+        precision = ratio(true[0, 1:], true[0, 1:] + false[0, 1:])
+        curves["pr"] = Curve(recall[1:], precision, thresholds[1:], "recall", "precision")
+    heatmaps = parts.heatmaps
+    for name, (rate, found), thresholds, x_label in (
+        ("froc", heatmaps.froc.rates(once), THRESHOLDS, "false positives per image"),
+        ("area_froc", heatmaps.area.rates(once), THRESHOLDS, "share of negative area called"),
+        ("boxes_froc", parts.boxes.rates(once), parts.boxes.thresholds, "false positives per image"),
+    ):
+        if not (np.isnan(rate).any() or np.isnan(found).any()):
+            curves[name] = Curve(rate[0], found[0], thresholds, x_label, "recall of points")
+    rounds: dict[str, CurveRounds] = {
+        "roc": parts.image.curve_rounds,
+        "froc": heatmaps.froc.curve_rounds,
+        "area_froc": heatmaps.area.curve_rounds,
+        "boxes_froc": parts.boxes.curve_rounds,
+    }
+    return curves, rounds
+
+
+def _grid(x: NDArray[np.float64]) -> NDArray[np.float64]:
+    distinct = np.unique(x)
+    return distinct if len(distinct) <= BAND_POINTS else np.linspace(0.0, distinct[-1], BAND_POINTS)
+
+
+def _with_band(curve: Curve, band: tuple[NDArray[np.float64], NDArray[np.float64]] | None) -> Curve:
+    if band is None or np.isnan(band[0]).any():
+        return curve
+    grid = _grid(curve.x)
+    low, high = (np.interp(curve.x, grid, edge) for edge in band)
+    return Curve(curve.x, curve.y, curve.thresholds, curve.x_label, curve.y_label, low, high)
+
+
+def _operating_row(rate: NDArray[np.float64], recall: NDArray[np.float64]) -> int:
+    """The first of the falling thresholds that reaches the recall of the most lenient rate of the score."""
+    allowed = rate <= FROC_RATES[-1] + RATE_TOLERANCE
+    if not allowed.any():
+        return 0
+    return int(np.argmax(allowed & (recall == recall[allowed].max())))
+
+
+def _images(cases: Cases, parts: _Parts) -> tuple[pl.DataFrame, dict[str, Any]]:
+    """One row per image, with its findings at the localization threshold, and that threshold."""
+    n = len(cases.image_ids)
+    found: list[int | None] = [None] * n
+    false: list[int | None] = [None] * n
+    froc, once = parts.heatmaps.froc, np.ones((1, cases.n_patients))
+    operating: dict[str, Any] = {"localization_threshold": None, "localization_threshold_stored": False}
+    if len(parts.heatmaps.positions):
+        stored = cases.predictions.thresholds.get("localization")
+        if stored is not None:
+            row = int(np.argmin(np.abs(THRESHOLDS - stored)))
+        else:
+            rate, recall = froc.rates(once)
+            row = len(THRESHOLDS) - 1 - _operating_row(rate[0, ::-1], np.nan_to_num(recall[0, ::-1]))
+        operating = {
+            "localization_threshold": float(THRESHOLDS[row]),
+            "localization_threshold_stored": stored is not None,
+        }
+        for at, k in enumerate(parts.heatmaps.positions.tolist()):
+            found[k], false[k] = int(froc.found[at, row]), int(froc.false_positives[at, row])
+    has_points = cases.data.points is not None
+    images = pl.DataFrame(
+        {
+            "image_id": cases.image_ids,
+            "truth": cases.truth,
+            "score": cases.table["score"],
+            "points": [len(cases.points(k)) if has_points else None for k in range(n)],
+            "found": found,
+            "false_positives": false,
+        },
+        schema={
+            "image_id": pl.String,
+            "truth": pl.Int64,
+            "score": pl.Float64,
+            "points": pl.Int64,
+            "found": pl.Int64,
+            "false_positives": pl.Int64,
+        },
+    )
+    return images, operating
