@@ -181,7 +181,7 @@ def _outline(picture: Picture, mask: NDArray[np.bool_]) -> Picture:
 
 
 def _line_width(picture: Picture) -> int:
-    return max(1, round(int(max(picture.shape[:2])) / 420))
+    return max(1, round(int(max(picture.shape[:2])) / 360))
 
 
 class _Pen:
@@ -193,7 +193,7 @@ class _Pen:
         self._scale = np.array([width / image_shape[1], height / image_shape[0]])
         self._line = _line_width(picture)
         longest = max(height, width)
-        self._radius = max(5.0, longest / 50)
+        self._radius = max(5.0, longest / 42)
         self._font_px = max(10, round(longest / 44))
         self._labels: list[tuple[float, float, str]] = []
 

@@ -266,6 +266,7 @@ def _svg(figure: Figure) -> str:
     figure.savefig(stream, format="svg", metadata={"Date": None})
     text = stream.getvalue()
     text = text[text.index("<svg") :]
+    text = re.sub(r"<!--.*?-->", "", text, flags=re.DOTALL)
     text = re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.DOTALL)
     # Its rules would hold for the whole page; the page's own style sheet has them for plots.
     text = re.sub(r"<style.*?</style>", "", text, flags=re.DOTALL)

@@ -199,6 +199,6 @@ _SENTENCES: Final[Mapping[str, Callable[[float], str]]] = {
         "the true one by at least half of their union; 1 would be every fracture boxed and nothing else."
     ),
     "calibration.ece": lambda v: (
-        f"Read as a probability, the score is off by {_percent(v)} (percentage points) on average."
+        f"Read as a probability, the score is off by {100 * v:.1f} percentage points on average."
     ),
 }
