@@ -66,6 +66,7 @@ def test_page_holds_every_figure_and_setting(scene, tmp_path):
         "site.ward", "3 with, 3 without fracture",
     ):  # fmt: skip
         assert part in page.text, part
+    assert "6.000" not in page.text
     # Patients "f" and "n".
     assert "Patients 2" in page.text.replace("  ", " ")
 
@@ -183,3 +184,11 @@ def test_nested_settings_become_rows():
 def test_pyplot_is_not_needed():
     code = "import sys, crepitus.report.html; sys.exit('matplotlib.pyplot' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_operating_threshold_of_the_evaluation_is_used(scene, tmp_path):
+    # At 0.65, n1 with 0.6 is no false alarm any more: 2 hits, 1 miss, 0 false alarms, 3 normals.
+    page = Page(report(scene, tmp_path, settings={"image_threshold": 0.65}))
+    assert "score is at least 0.65" in page.text
+    assert "False alarms 0 in all" in page.text
+    assert "Correct normals 3 in all" in page.text

@@ -4,7 +4,14 @@ import math
 
 import pytest
 
-from crepitus.report.tables import OTHER_SECTION, describe, format_figure, format_interval, in_words
+from crepitus.report.tables import (
+    OTHER_SECTION,
+    describe,
+    format_figure,
+    format_interval,
+    format_value,
+    in_words,
+)
 
 KEYS = [
     "image.auroc", "image.ap", "image.specificity_at_recall_95", "image.recall_at_specificity_95",
@@ -44,6 +51,13 @@ def test_every_key_of_the_contract_has_a_name_and_a_sentence(key):
 def test_names_differ_within_a_section():
     named = [(describe(k).section, describe(k).name) for k in KEYS]
     assert len(named) == len(set(named))
+
+
+def test_counts_are_whole_numbers():
+    assert format_value("count.images", 1234.0) == "1,234"
+    assert format_value("image.auroc", 1.0) == "1.000"
+    assert format_value("count.points", None) == "undefined"
+    assert describe("count.points_unknown").name == "Images with a fracture but no point"
 
 
 def test_unknown_key_is_its_own_name():

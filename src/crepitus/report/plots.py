@@ -29,6 +29,8 @@ _PAGE_COLOURS: Final = {
 
 FP_RATES: Final = (0.1, 0.2, 0.3, 0.4, 0.5)
 AREA_RATIOS: Final = (0.01, 0.10)
+RATE_TOLERANCE: Final = 1e-12
+"""3 / 10 images may come out a rounding error above 0.3."""
 AREA_AXIS_START: Final = 1e-3
 _GRID: Final = 400
 """Vertices closer than 1/400 of an axis are drawn as one: half a pixel of a printed plot."""
@@ -237,7 +239,7 @@ def _envelope(
 def _read_off(axes: Axes, x: Values, y: Values, rates: Sequence[float]) -> None:
     """Dots where the figures are read off the envelope, each with a thin line down to its rate."""
     for rate in rates:
-        usable = x <= rate
+        usable = x <= rate + RATE_TOLERANCE
         recall = float(y[usable].max()) if usable.any() else 0.0
         axes.plot([rate, rate], [0, recall], color=INK, alpha=0.35, linewidth=0.8)
         axes.plot(

@@ -18,8 +18,8 @@ from crepitus.report.tables import (
     SECTIONS,
     UNDEFINED,
     describe,
-    format_figure,
     format_interval,
+    format_value,
     in_words,
     is_undefined,
 )
@@ -88,7 +88,7 @@ class Figure:
 
 def threshold_of(evaluation: Evaluation) -> float:
     """Operating threshold of the image score: the setting, or the contract's 0.5."""
-    value = evaluation.settings.get("threshold")
+    value = evaluation.settings.get("image_threshold")
     return DEFAULT_THRESHOLD if value is None else float(value)
 
 
@@ -149,7 +149,7 @@ def figure_sections(
             key=key,
             name=description.name,
             explanation=description.explanation,
-            value=format_figure(value),
+            value=format_value(key, value),
             interval="" if undefined else format_interval(evaluation.intervals.get(key)),
             reason=undefined_reason(key, counts, data, predictions) if undefined else "",
         )
@@ -203,7 +203,7 @@ def exact_figures(evaluation: Evaluation) -> list[tuple[str, str, str, str]]:
     for key, value in evaluation.figures.items():
         bounds = evaluation.intervals.get(key, (None, None))
         low, high = ("" if b is None or is_undefined(b) else f"{b:.6f}" for b in bounds)
-        rows.append((key, UNDEFINED if value is None or is_undefined(value) else f"{value:.6f}", low, high))
+        rows.append((key, format_value(key, value, decimals=6), low, high))
     return rows
 
 

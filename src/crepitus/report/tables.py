@@ -33,6 +33,7 @@ SECTIONS: Final[Mapping[str, str]] = {
     "study": "Is there a fracture? One answer per study",
     "class": "Which class?",
     "calibration": "Can the score be read as a probability?",
+    "count": "What was counted",
 }
 OTHER_SECTION: Final = "Further figures"
 
@@ -112,6 +113,19 @@ _KNOWN: Final[Mapping[str, tuple[str, str]]] = {
         "Mean squared difference between score and truth; 0 is perfect, always saying 0.5 gives 0.25.",
     ),
 }
+_COUNTS: Final[Mapping[str, str]] = {
+    "images": "Images",
+    "patients": "Patients",
+    "positives": "Images with a fracture",
+    "negatives": "Images without a fracture",
+    "truth_unknown": "Images of unknown truth",
+    "points": "Annotated points",
+    "points_unknown": "Images with a fracture but no point",
+    "boxes": "Annotated fracture boxes",
+    "boxes_unknown": "Images with a fracture but no box",
+    "heatmaps": "Heatmaps",
+    "studies": "Studies",
+}
 _RECALL_AT_RATE: Final = re.compile(r"(localization|boxes)\.recall_at_fp_([0-9.]+)")
 
 
@@ -129,6 +143,8 @@ def describe(key: str) -> Description:
     if key.startswith("class.f1."):
         name = key.removeprefix("class.f1.")
         return Description(f"F1, class {name}", f"Harmonic mean of precision and recall of {name}.", section)
+    if key.startswith("count."):
+        return Description(_COUNTS.get(key.removeprefix("count."), key), "", section)
     return Description(key, "", section)
 
 
@@ -143,6 +159,13 @@ def format_figure(value: float | None, interval: tuple[float, float] | None = No
         return UNDEFINED
     text = f"{value:.3f}"
     return text if interval is None else f"{text} {format_interval(interval)}"
+
+
+def format_value(key: str, value: float | None, decimals: int = 3) -> str:
+    """The value of a key as it is printed: counts are whole numbers, all else has `decimals`."""
+    if value is None or is_undefined(value):
+        return UNDEFINED
+    return f"{value:,.0f}" if key.startswith("count.") else f"{value:.{decimals}f}"
 
 
 def format_interval(interval: tuple[float, float] | None) -> str:
