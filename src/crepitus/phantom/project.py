@@ -107,7 +107,7 @@ class Textures:
 
 
 def bone_paths(
-    bones: Sequence[Bone], detector: Detector, pose: Pose, textures: Textures, step_mm: float = 0.6
+    bones: Sequence[Bone], detector: Detector, pose: Pose, textures: Textures, step_mm: float = 0.75
 ) -> FloatArray:
     """Path lengths through bones.
 
