@@ -8,9 +8,8 @@ from typing import Annotated, NoReturn
 import typer
 
 from crepitus import __version__
+from crepitus.cli import methods, phantom, predict, train
 from crepitus.cli.common import say
-from crepitus.cli.methods import methods
-from crepitus.cli.train import train
 from crepitus.errors import CrepitusError
 
 INTERRUPTED = 130
@@ -42,8 +41,10 @@ def options(
     """Find, localize and classify bone fractures in radiographs. Not a medical device."""
 
 
-app.command("methods")(methods)
-app.command("train")(train)
+app.command("methods")(methods.methods)
+app.command("phantom")(phantom.phantom)
+app.command("train")(train.train)
+app.command("predict")(predict.predict)
 
 
 def _fail(message: str, status: int) -> NoReturn:

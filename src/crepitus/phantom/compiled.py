@@ -1,0 +1,20 @@
+"""Numba compilation with an on-disk cache where one can be written, and without one elsewhere."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeVar
+
+from numba import njit
+
+F = TypeVar("F", bound=Callable[..., object])
+
+
+def compiled(function: F) -> F:
+    """Compile `function` to machine code; cached, unless neither the install nor the home is writable."""
+    try:
+        result: F = njit(cache=True, error_model="numpy")(function)
+    except RuntimeError:
+        # Numba finds no folder for its cache: a read-only install and no home, as in many containers.
+        result = njit(error_model="numpy")(function)
+    return result
