@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from crepitus import __version__
-from crepitus.cli import import_
+from crepitus.cli import import_, split
 from crepitus.cli.common import say
 from crepitus.errors import CrepitusError
 
@@ -39,6 +39,7 @@ def options(
 
 
 app.command("import")(import_.import_)
+app.command("split")(split.split)
 
 
 def main(arguments: list[str] | None = None) -> None:
