@@ -8,7 +8,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from crepitus import __version__
-from crepitus.cli import methods, phantom, predict, train
+from crepitus.cli import import_, methods, phantom, predict, split, train
 from crepitus.cli.common import say
 from crepitus.errors import CrepitusError
 
@@ -42,6 +42,8 @@ def options(
 
 
 app.command("methods")(methods.methods)
+app.command("import")(import_.import_)
+app.command("split")(split.split)
 app.command("phantom")(phantom.phantom)
 app.command("train")(train.train)
 app.command("predict")(predict.predict)

@@ -70,6 +70,29 @@ def read_table(
     Raises:
         CrepitusError: of class `error`, naming file, row and column.
     """
+    table = _read(path, required, error)
+    for name in table.columns:
+        if name in schema:
+            table = _cast(table, name, schema[name], path.name, error)
+        elif path.suffix == ".csv":
+            table = table.with_columns(_guess_type(table[name]))
+    return table
+
+
+def read_text_table(
+    path: Path, required: tuple[str, ...], error: type[CrepitusError] = DataSetError
+) -> pl.DataFrame:
+    """Read a CSV table whose columns are known to its reader only: every cell as text, empty ones null.
+
+    Raises:
+        CrepitusError: of class `error`, naming file and column of what is missing.
+    """
+    table = _read(path, required, error)
+    return table.with_columns(pl.col(pl.String).str.strip_chars().replace("", None))
+
+
+def _read(path: Path, required: tuple[str, ...], error: type[CrepitusError]) -> pl.DataFrame:
+    """A table as stored, the names of its columns cleaned, the required ones there."""
     try:
         if path.suffix == ".parquet":
             table = pl.read_parquet(path)
@@ -89,11 +112,6 @@ def read_table(
             f"{path.name}: column '{missing[0]}' is missing; expected at least {', '.join(required)}, "
             f"got {', '.join(table.columns)}"
         )
-    for name in table.columns:
-        if name in schema:
-            table = _cast(table, name, schema[name], path.name, error)
-        elif path.suffix == ".csv":
-            table = table.with_columns(_guess_type(table[name]))
     return table
 
 
@@ -174,18 +192,26 @@ def check_images(images: pl.DataFrame, file: str) -> None:
             "a whole number of at least 1",
             images[name],
         )
-    spacing = images["spacing_mm"]
-    refuse(file, spacing.is_nan() | (spacing <= 0), "spacing_mm", "a length above 0 or nothing", spacing)
-    for name in ("label", "hardware"):
-        refuse(file, ~images[name].is_in([0, 1]), name, "1, 0 or nothing", images[name])
-    refuse(
-        file,
-        ~images["ao_class"].is_in(AO_CLASSES),
-        "ao_class",
-        "one of " + " ".join(AO_CLASSES),
-        images["ao_class"],
-    )
-    refuse(file, ~images["split"].is_in(SPLITS), "split", "train, val, test or nothing", images["split"])
+    check_values(images, file)
+
+
+def check_values(images: pl.DataFrame, file: str) -> None:
+    """Raise DataSetError at the first value of a column that breaks the format; columns may be missing."""
+    if "spacing_mm" in images.columns:
+        spacing = images["spacing_mm"]
+        wrong = ~spacing.is_finite() | (spacing <= 0)
+        refuse(file, wrong, "spacing_mm", "a length above 0 or nothing", spacing)
+    expected: dict[str, tuple[tuple[int | str, ...], str]] = {
+        "label": ((0, 1), "1, 0 or nothing"),
+        "hardware": ((0, 1), "1, 0 or nothing"),
+        "ao_class": (AO_CLASSES, "one of " + " ".join(AO_CLASSES) + " or nothing"),
+        "split": (SPLITS, "train, val, test or nothing"),
+    }
+    for name, (values, words) in expected.items():
+        if name in images.columns:
+            refuse(file, ~images[name].is_in(values), name, words, images[name])
+    if "fold" in images.columns:
+        refuse(file, images["fold"] < 0, "fold", "a whole number of at least 0 or nothing", images["fold"])
 
 
 def check_annotations(table: pl.DataFrame, images: pl.DataFrame, kind: str) -> None:

@@ -14,9 +14,15 @@ import polars as pl
 
 from crepitus import __version__
 from crepitus.data.images import write_png
-from crepitus.data.tables import ANNOTATION_TABLES, IMAGE_COLUMNS, complete_images
-from crepitus.errors import SetAside, UsageError
-from crepitus.structures import Annotation, Radiograph
+from crepitus.data.tables import (
+    ANNOTATION_TABLES,
+    IMAGE_COLUMNS,
+    check_annotations,
+    check_images,
+    complete_images,
+)
+from crepitus.errors import DataSetError, SetAside, UsageError
+from crepitus.structures import Annotation, Radiograph, is_image_id
 
 Rejection = tuple[str, str, str]
 """file, code, message: one row of rejected.csv."""
@@ -98,6 +104,7 @@ class DataSetWriter:
         self.info = dict(info)
         self.rejected: list[Rejection] = []
         self._images: list[dict[str, Any]] = []
+        self._ids: set[str] = set()
         self._rows: dict[str, list[tuple[Any, ...]]] = {kind: [] for kind in annotated}
 
     def __enter__(self) -> Self:
@@ -112,12 +119,17 @@ class DataSetWriter:
     def __len__(self) -> int:
         return len(self._images)
 
+    def count(self, kind: str) -> int:
+        """Rows of the annotation table `kind` so far."""
+        return len(self._rows.get(kind, ()))
+
     def set_aside(self, file: str, error: SetAside) -> None:
         """Record an input that cannot be used."""
         self.rejected.append((file, error.code, str(error)))
 
     def add(self, radiograph: Radiograph, annotation: Annotation, **columns: Any) -> None:
         """Write the pixels as PNG and note the row; `columns` fill or extend the `images` table."""
+        self._claim(radiograph.image_id)
         name = f"images/{radiograph.image_id}.png"
         write_png(self.root / name, radiograph.pixels)
         self._note(
@@ -138,11 +150,21 @@ class DataSetWriter:
 
         `columns` must give rows and columns, and may fill or extend the `images` table.
         """
+        self._claim(image_id)
         name = f"images/{image_id}{source.suffix.lower()}"
         partial = self.root / (name + ".tmp")
         shutil.copyfile(source, partial)
         partial.replace(self.root / name)
         self._note(annotation, {"image_id": image_id, "file": name, **columns})
+
+    def _claim(self, image_id: str) -> None:
+        """Refuse an id that is none, or that has been written: its file would be overwritten."""
+        if not is_image_id(image_id) or image_id in self._ids:
+            raise DataSetError(
+                f"{self.root.name}: expected an image_id of A-Z a-z 0-9 . _ - that no earlier image has, "
+                f"got {image_id!r}"
+            )
+        self._ids.add(image_id)
 
     def _note(self, annotation: Annotation, row: dict[str, Any]) -> None:
         image_id = row["image_id"]
@@ -160,7 +182,11 @@ class DataSetWriter:
         self._rows.setdefault(kind, []).extend(rows)
 
     def close(self) -> None:
-        """Write tables, rejected.csv and dataset.json."""
+        """Write tables, rejected.csv and dataset.json.
+
+        Raises:
+            DataSetError: a row breaks the format; no table is written then.
+        """
         images = pl.DataFrame(self._images, schema_overrides=dict(IMAGE_COLUMNS), infer_schema_length=None)
         if not self._images:
             images = pl.DataFrame(schema=dict(IMAGE_COLUMNS))
@@ -168,5 +194,9 @@ class DataSetWriter:
             kind: pl.DataFrame(rows, schema=dict(ANNOTATION_TABLES[kind]), orient="row")
             for kind, rows in self._rows.items()
         }
+        images = complete_images(images)
+        check_images(images, "images.parquet")
+        for kind, table in tables.items():
+            check_annotations(table, images, kind)
         write_rejected(self.root, self.rejected)
         write_tables(self.root, images, tables, self.info)

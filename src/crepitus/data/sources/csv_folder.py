@@ -1,0 +1,140 @@
+"""A folder of images with a CSV table: the layout to write by hand.
+
+images.csv (or the table named with --annotations) has one row per image with at least `file` (relative to
+the folder) or `image_id` (then the file is looked for by that name); further columns of a data set (label,
+patient_id, study_id, body_part, view, laterality, spacing_mm, …) and any others are kept. Fractures stand in
+points.csv (image_id, x, y) and boxes.csv (image_id, x_min, y_min, x_max, y_max, label), or, for few, in the
+table itself, where an image then has one row per fracture: columns x, y, or x_min, y_min, x_max, y_max. Cells
+may be empty there: an image without a fracture has one row. Pixels count from the top-left corner of the
+image.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from crepitus.data.folder import FRACTURE
+from crepitus.data.sources.layout import (
+    Layout,
+    Options,
+    SourceImage,
+    image_files,
+    image_ids,
+    inside,
+    is_fracture,
+    need,
+)
+from crepitus.data.sources.sidecar import Sidecar, read_sidecar
+from crepitus.data.tables import IMAGE_COLUMNS, check_values, read_table
+from crepitus.errors import DataSetError
+
+POINT = ("x", "y")
+BOX = ("x_min", "y_min", "x_max", "y_max")
+_NUMBERS: dict[str, type[pl.DataType]] = dict.fromkeys((*POINT, *BOX), pl.Float64)
+
+
+def read(source: Path, options: Options) -> Layout:
+    """Read a folder with a CSV table.
+
+    Raises:
+        UsageError: there is no table.
+        DataSetError: it has neither `file` nor `image_id`, rows of one image contradict each other, or an
+            annotation is of an unknown image.
+    """
+    path = options.annotations or source / "images.csv"
+    schema = {**IMAGE_COLUMNS, **_NUMBERS}
+    table = read_table(need(path, "a table of the images"), schema, ())
+    key = next((name for name in ("image_id", "file") if name in table.columns), None)
+    if key is None:
+        got = ", ".join(table.columns)
+        raise DataSetError(f"{path.name}: column 'file' is missing; expected file or image_id, got {got}")
+    _check_keys(table, key, path.name)
+    check_values(table, path.name)
+    groups = table.partition_by(key, maintain_order=True)
+    names = [_name(group) for group in groups]
+    ids = [str(group["image_id"][0]) for group in groups] if key == "image_id" else image_ids(names)
+    sidecar = read_sidecar(source)
+    _check_sidecar(sidecar, ids)
+    by_stem = {p.stem: p for p in image_files(source)} if "file" not in table.columns else {}
+    images = [
+        SourceImage(
+            image_id=image_id,
+            name=name,
+            file=inside(source, name) or by_stem.get(name),
+            **_annotations(group, image_id, sidecar, options),
+            columns=_columns(group, path.name),
+        )
+        for group, name, image_id in zip(groups, names, ids, strict=True)
+    ]
+    annotated = [kind for kind in ("points", "boxes", "landmarks") if kind in sidecar.tables]
+    if set(POINT) <= set(table.columns) or set(BOX) <= set(table.columns) or "boxes" in annotated:
+        annotated = sorted({*annotated, "points"})
+    if set(BOX) <= set(table.columns):
+        annotated = sorted({*annotated, "boxes"})
+    return Layout({"name": source.name, "source": "CSV"}, tuple(annotated), images)
+
+
+def _name(group: pl.DataFrame) -> str:
+    return str(group["file" if "file" in group.columns else "image_id"][0])
+
+
+def _check_keys(table: pl.DataFrame, key: str, file: str) -> None:
+    empty = table[key].is_null().arg_true()
+    if len(empty):
+        raise DataSetError(f"{file}, row {int(empty[0]) + 1}, column {key}: expected a name, got nothing")
+    annotated = {*POINT, *BOX} & set(table.columns)
+    doubled = (~table[key].is_first_distinct()).arg_true()
+    if len(doubled) and not annotated:
+        row = int(doubled[0])
+        raise DataSetError(
+            f"{file}, row {row + 1}, column {key}: expected a name that no earlier row has, "
+            f"got {table[key][row]!r}"
+        )
+
+
+def _check_sidecar(sidecar: Sidecar, ids: list[str]) -> None:
+    known = set(ids)
+    for kind, rows in sidecar.tables.items():
+        unknown = [image_id for image_id in rows if image_id not in known]
+        if unknown:
+            raise DataSetError(
+                f"{kind}.csv, column image_id: expected ids of the images table, got {unknown[0]!r}"
+            )
+
+
+def _columns(group: pl.DataFrame, file: str) -> dict[str, Any]:
+    """Values of the `images` table, which the rows of one image share."""
+    own = {"image_id", "file", "rows", "columns", "label", *POINT, *BOX}
+    shared = group.select([name for name in group.columns if name not in own])
+    for name in shared.columns:
+        if shared[name].n_unique() > 1:
+            raise DataSetError(
+                f"{file}, column {name}: expected one value for all rows of {_name(group)!r}, "
+                f"got {shared[name].unique().to_list()}"
+            )
+    return dict(shared.row(0, named=True)) if shared.width else {}
+
+
+def _annotations(group: pl.DataFrame, image_id: str, sidecar: Sidecar, options: Options) -> dict[str, Any]:
+    points, boxes = sidecar.points(image_id), list(sidecar.boxes(image_id))
+    if set(BOX) <= set(group.columns):
+        boxes += [(box, FRACTURE) for box in group.select(BOX).drop_nulls().iter_rows()]
+    if set(POINT) <= set(group.columns):
+        points = (*(points or ()), *group.select(POINT).drop_nulls().iter_rows())
+    return {
+        "label": _label(group),
+        "points": points,
+        "boxes": tuple((box, FRACTURE if is_fracture(name, options) else name) for box, name in boxes),
+        "landmarks": sidecar.landmarks(image_id),
+    }
+
+
+def _label(group: pl.DataFrame) -> int | None:
+    """1 if any row of the image says so, otherwise 0 if any does, otherwise unknown."""
+    if "label" not in group.columns:
+        return None
+    labels = group["label"].drop_nulls()
+    return int(labels.max()) if len(labels) else None  # type: ignore[arg-type]
