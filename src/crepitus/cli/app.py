@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from crepitus import __version__
-from crepitus.cli import import_, split
+from crepitus.cli import audit, export, import_, merge, split
 from crepitus.cli.common import say
 from crepitus.errors import CrepitusError
 
@@ -40,6 +40,9 @@ def options(
 
 app.command("import")(import_.import_)
 app.command("split")(split.split)
+app.command("audit")(audit.audit)
+app.command("export")(export.export)
+app.command("merge")(merge.merge)
 
 
 def main(arguments: list[str] | None = None) -> None:
