@@ -8,7 +8,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from crepitus import __version__
-from crepitus.cli import import_, methods, phantom, predict, split, train
+from crepitus.cli import audit, export, import_, merge, methods, phantom, predict, split, train
 from crepitus.cli.common import say
 from crepitus.errors import CrepitusError
 
@@ -41,9 +41,13 @@ def options(
     """Find, localize and classify bone fractures in radiographs. Not a medical device."""
 
 
+
 app.command("methods")(methods.methods)
 app.command("import")(import_.import_)
+app.command("merge")(merge.merge)
+app.command("export")(export.export)
 app.command("split")(split.split)
+app.command("audit")(audit.audit)
 app.command("phantom")(phantom.phantom)
 app.command("train")(train.train)
 app.command("predict")(predict.predict)

@@ -14,13 +14,10 @@ import numpy as np
 
 from crepitus.data.folder import FRACTURE
 from crepitus.data.images import GreyPixels, read_image
-from crepitus.data.sources.layout import Box, Layout, SourceImage
+from crepitus.data.sources.layout import Box, Layout, SourceImage, rounded
 from crepitus.data.writer import DataSetWriter
 from crepitus.errors import Damaged, SetAside
 from crepitus.structures import Annotation, Boxes, Landmarks, Points, Radiograph
-
-COORDINATE_DECIMALS = 6
-"""Pixels are kept to a millionth, so that sums such as x + width do not carry binary noise."""
 
 
 @dataclass(frozen=True)
@@ -143,15 +140,14 @@ def clip_box(box: Box, shape: tuple[int, int]) -> Box | None:
     rows, columns = shape
     limits = (columns, rows, columns, rows)
     x_min, y_min, x_max, y_max = (
-        round(min(max(value, 0.0), float(limit)), COORDINATE_DECIMALS)
-        for value, limit in zip(box, limits, strict=True)
+        min(max(value, 0.0), float(limit)) + 0.0 for value, limit in zip(box, limits, strict=True)
     )
     return (x_min, y_min, x_max, y_max) if x_min < x_max and y_min < y_max else None
 
 
 def _in_pixels(box: Box, shape: tuple[int, int]) -> Box:
     rows, columns = shape
-    return box[0] * columns, box[1] * rows, box[2] * columns, box[3] * rows
+    return rounded((box[0] * columns, box[1] * rows, box[2] * columns, box[3] * rows))
 
 
 def _inside_points(

@@ -12,6 +12,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+import polars as pl
+
 from crepitus.data.sources.layout import (
     Box,
     Layout,
@@ -22,13 +24,16 @@ from crepitus.data.sources.layout import (
     image_ids,
     inside,
     need,
+    rounded,
 )
+from crepitus.data.tables import IMAGE_COLUMNS
 from crepitus.errors import DataSetError, UsageError
 
 _STANDARD_KEYS = frozenset(
     {"id", "width", "height", "file_name", "license", "flickr_url", "coco_url", "date_captured"}
 )
 _OWN_KEYS = frozenset({"points", "landmarks", "image_id", "file", "rows", "columns", "label"})
+_INFO_KEYS = ("name", "licence", "source", "description", "version")
 Boxes = dict[str, list[tuple[Box, str]]]
 
 
@@ -45,6 +50,7 @@ def read(source: Path, options: Options) -> Layout:
     boxes, sizes = coco_boxes(coco, options, annotations.name, warnings)
     entries = {entry["file_name"]: entry for entry in coco["images"]}
     locate = _locator(source)
+    further = _further_columns(entries)
     images = []
     for (name, entry), image_id in zip(entries.items(), _ids(entries), strict=True):
         points, landmarks = entry.get("points"), entry.get("landmarks", ())
@@ -58,12 +64,31 @@ def read(source: Path, options: Options) -> Layout:
                 points=None if points is None else tuple((float(x), float(y)) for x, y in points),
                 landmarks=tuple((str(n), float(x), float(y)) for n, x, y in landmarks),
                 size=sizes.get(name),
-                columns={k: v for k, v in entry.items() if k not in _STANDARD_KEYS | _OWN_KEYS},
+                columns=further[name],
             )
         )
     annotated = ("points", "boxes", *(["landmarks"] if any(i.landmarks for i in images) else []))
-    info = coco.get("info") if isinstance(coco.get("info"), dict) else {}
-    return Layout({"name": source.name, "source": "COCO", "coco_info": info}, annotated, images, warnings)
+    info: dict[str, Any] = coco["info"] if isinstance(coco.get("info"), dict) else {}
+    named = {"name": source.resolve().name, **{k: info[k] for k in _INFO_KEYS if info.get(k)}}
+    return Layout(named, annotated, images, warnings)
+
+
+def _further_columns(entries: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    """Keys of the image entries that can be columns: plain values, each key with one type, by `file_name`."""
+    keys = dict.fromkeys(key for entry in entries.values() for key in entry)
+    columns: dict[str, dict[str, Any]] = {name: {} for name in entries}
+    for key in keys:
+        values = [entry.get(key) for entry in entries.values()]
+        kinds = {type(value) for value in values if value is not None}
+        if key in _STANDARD_KEYS | _OWN_KEYS or not kinds or kinds & {list, dict}:
+            continue
+        as_text = IMAGE_COLUMNS.get(key) == pl.String or (str in kinds and len(kinds) > 1)
+        for name, value in zip(entries, values, strict=True):
+            if value is not None:
+                columns[name][key] = (
+                    str(value) if as_text else +value if kinds <= {bool, int, float} else value
+                )
+    return columns
 
 
 def _ids(entries: dict[str, dict[str, Any]]) -> list[str]:
@@ -168,7 +193,7 @@ def _box_of(entry: dict[str, Any], file: str, row: int) -> Box | None:
     try:
         if entry.get("bbox"):
             x, y, width, height = (float(value) for value in entry["bbox"])
-            return x, y, x + width, y + height
+            return rounded((x, y, x + width, y + height))
         polygons = entry.get("segmentation")
         if isinstance(polygons, list) and polygons:
             numbers = [[float(value) for value in polygon] for polygon in polygons]

@@ -74,7 +74,7 @@ def read(source: Path, options: Options) -> Layout:
         annotated = sorted({*annotated, "points"})
     if set(BOX) <= set(table.columns):
         annotated = sorted({*annotated, "boxes"})
-    return Layout({"name": source.name, "source": "CSV"}, tuple(annotated), images)
+    return Layout({"name": source.resolve().name, "source": "CSV"}, tuple(annotated), images)
 
 
 def _name(group: pl.DataFrame) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -81,6 +82,12 @@ class Layout:
     annotated: tuple[str, ...]
     images: list[SourceImage]
     warnings: list[str] = field(default_factory=list)
+
+
+def rounded(box: Box) -> Box:
+    """A computed box to a millionth of a pixel, so that sums such as x + width carry no binary noise."""
+    x_min, y_min, x_max, y_max = (round(value, 6) if math.isfinite(value) else value for value in box)
+    return x_min, y_min, x_max, y_max
 
 
 def is_fracture(name: str, options: Options) -> bool:

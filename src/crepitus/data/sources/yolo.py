@@ -68,7 +68,7 @@ def read(source: Path, options: Options) -> Layout:
         raise UsageError(f"{source}: expected label files such as {_label_name(relative[0])}, got none")
     warnings = [f"{without} images have no label file and are taken as without boxes"] if without else []
     annotated = ("points", "boxes", *sidecar.further_tables)
-    return Layout({"name": source.name, "source": "YOLO"}, annotated, images, warnings)
+    return Layout({"name": source.resolve().name, "source": "YOLO"}, annotated, images, warnings)
 
 
 def _label_name(name: Path) -> Path:
