@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from crepitus import __version__
+from crepitus.cli import evaluate
 from crepitus.cli.common import say
 from crepitus.errors import CrepitusError
 
@@ -35,6 +36,9 @@ def options(
     debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks.")] = False,
 ) -> None:
     """Find, localize and classify bone fractures in radiographs. Not a medical device."""
+
+
+app.command("evaluate")(evaluate.evaluate)
 
 
 def main(arguments: list[str] | None = None) -> None:
