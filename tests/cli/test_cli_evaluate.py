@@ -231,6 +231,10 @@ def test_warns_of_a_radius_beyond_the_boxes(folders, capsys):
     predictions, data = folders
     err = run(predictions, "--data", data, capsys=capsys)[2]
     assert "radius of 50 px around a point is more than twice the median fracture box (10 px" in err
+    # A disk of 10 px covers 314 of 1600 px, one of 7 px 154: 20 % and less than 10 %.
+    err = run(predictions, "--data", data, "--radius-px", 10, capsys=capsys)[2]
+    assert "covers 20% of a typical image" in err
+    assert "covers" not in run(predictions, "--data", data, "--radius-px", 7, capsys=capsys)[2]
     assert "median" not in run(predictions, "--data", data, "--radius-px", 20, capsys=capsys)[2]
 
 
