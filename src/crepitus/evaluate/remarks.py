@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from crepitus.evaluate.cases import Cases
-from crepitus.evaluate.geometry import NEAR_DENOMINATOR, NEAR_NUMERATOR, Radius
+from crepitus.evaluate.components import NEAR_DENOMINATOR, NEAR_NUMERATOR
+from crepitus.evaluate.geometry import Radius
 
 FEW = 20
 """Below this many positive or negative images, one image moves a rate by more than 5 percentage points."""
@@ -98,7 +99,7 @@ def _radius(cases: Cases, radius: Radius) -> list[str]:
     if shares and float(np.median(shares)) >= NEAR_NUMERATOR / NEAR_DENOMINATOR:
         found.append(
             f"The disk around a point covers {np.median(shares):.0%} of a typical image with a fracture: a "
-            "box around such a whole image finds every point and is no false positive, so that FROC flatters. "
-            "Consider a smaller --radius-px, --radius-mm or --radius-rel."
+            "box around such a whole image finds every point and is no false positive, so that FROC "
+            "flatters. Consider a smaller --radius-px, --radius-mm or --radius-rel."
         )
     return found
