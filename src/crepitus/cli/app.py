@@ -8,7 +8,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from crepitus import __version__
-from crepitus.cli import audit, export, import_, merge, methods, phantom, predict, split, train
+from crepitus.cli import audit, evaluate, export, import_, merge, methods, phantom, predict, split, train
 from crepitus.cli.common import say
 from crepitus.errors import CrepitusError
 
@@ -42,6 +42,7 @@ def options(
 
 
 
+
 app.command("methods")(methods.methods)
 app.command("import")(import_.import_)
 app.command("merge")(merge.merge)
@@ -51,6 +52,7 @@ app.command("audit")(audit.audit)
 app.command("phantom")(phantom.phantom)
 app.command("train")(train.train)
 app.command("predict")(predict.predict)
+app.command("evaluate")(evaluate.evaluate)
 
 
 def _fail(message: str, status: int) -> NoReturn:

@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crepitus.evaluate.compiled import compiled
-from crepitus.evaluate.geometry import NearPixels, Size, is_false_positive
+from crepitus.evaluate.components import is_false_positive
+from crepitus.evaluate.geometry import NearPixels, Size
 from crepitus.evaluate.rates import RATE_TOLERANCE, froc_figures, ratio
 
 IOU = 0.5

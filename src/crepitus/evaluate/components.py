@@ -10,11 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crepitus.evaluate.compiled import compiled
-from crepitus.evaluate.geometry import is_false_positive
 
 N_THRESHOLDS = 99
 THRESHOLDS: NDArray[np.float64] = np.arange(1, N_THRESHOLDS + 1) / 100
 """t = k / 100 for k = 1 ... 99, as float64; position k - 1."""
+
+NEAR_NUMERATOR, NEAR_DENOMINATOR = 1, 10
+"""A box is a false positive when less than 10 % of its pixels lie in a disk (paper 001)."""
 
 
 def threshold_levels(heatmap: NDArray[np.float64]) -> NDArray[np.uint8]:
@@ -88,6 +90,24 @@ def _merge(
     boxes[a, 2] = min(boxes[a, 2], boxes[b, 2])
     boxes[a, 3] = max(boxes[a, 3], boxes[b, 3])
     return dissolved
+
+
+@compiled
+def is_false_positive(
+    row0: int, row1: int, column0: int, column1: int, integral: NDArray[np.int32], top: int, left: int
+) -> bool:
+    """Whether less than 10 % of the pixels [row0, row1) x [column0, column1) lie in a disk.
+
+    A box without pixels is never a false positive. The last three arguments are those of `NearPixels`.
+    """
+    total = (row1 - row0) * (column1 - column0)
+    if row1 <= row0 or column1 <= column0:
+        return False
+    height, width = integral.shape[0] - 1, integral.shape[1] - 1
+    r0, r1 = min(max(row0 - top, 0), height), min(max(row1 - top, 0), height)
+    c0, c1 = min(max(column0 - left, 0), width), min(max(column1 - left, 0), width)
+    near = integral[r1, c1] - integral[r0, c1] - integral[r1, c0] + integral[r0, c0]
+    return bool(near * NEAR_DENOMINATOR < total * NEAR_NUMERATOR)
 
 
 @compiled

@@ -23,6 +23,9 @@ T = TypeVar("T")
 Progress = Callable[[Iterable[T], int | None, str], Iterable[T]]
 """Shows progress while its items pass: called with the items, their number and what is done."""
 
+LONG_WORK = 200
+"""Number of heatmaps from which progress is shown: about a second."""
+
 DEFAULT_THRESHOLD = 0.5
 """Operating point of a folder that stores none."""
 
@@ -114,7 +117,7 @@ def heatmap_figures(cases: Cases, radius: Radius, progress: Progress[int] | None
     """
     positions = cases.with_known_points() if cases.predictions.has_heatmaps else np.zeros(0, dtype=np.intp)
     items: Iterable[int] = positions.tolist()
-    if progress is not None and len(positions):
+    if progress is not None and len(positions) >= LONG_WORK:
         items = progress(items, len(positions), "heatmaps")
     frocs, areas = [], []
     for k in items:

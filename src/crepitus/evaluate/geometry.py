@@ -16,16 +16,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crepitus.errors import UsageError
-from crepitus.evaluate.compiled import compiled
 
 Size = tuple[int, int]
 """(rows, columns) of an image or of a grid."""
 
 RADIUS_PX = 50.0
 """Radius of the disk around a point in which a finding is right (paper 001; 2 cm in its images)."""
-
-NEAR_NUMERATOR, NEAR_DENOMINATOR = 1, 10
-"""A box is a false positive when less than 10 % of its pixels lie in a disk (paper 001)."""
 
 _TIE = 1e-9
 """Relative distance from the radius below which a comparison is repeated with fractions."""
@@ -145,21 +141,3 @@ class NearPixels:
         window = mask[top : rows[-1] + 1, left : columns[-1] + 1]
         integral: NDArray[np.int32] = cv2.integral(window.astype(np.uint8), sdepth=cv2.CV_32S)
         return cls(integral, top, left)
-
-
-@compiled
-def is_false_positive(
-    row0: int, row1: int, column0: int, column1: int, integral: NDArray[np.int32], top: int, left: int
-) -> bool:
-    """Whether less than 10 % of the pixels [row0, row1) x [column0, column1) lie in a disk.
-
-    A box without pixels is never a false positive. The last three arguments are those of `NearPixels`.
-    """
-    total = (row1 - row0) * (column1 - column0)
-    if row1 <= row0 or column1 <= column0:
-        return False
-    height, width = integral.shape[0] - 1, integral.shape[1] - 1
-    r0, r1 = min(max(row0 - top, 0), height), min(max(row1 - top, 0), height)
-    c0, c1 = min(max(column0 - left, 0), width), min(max(column1 - left, 0), width)
-    near = integral[r1, c1] - integral[r0, c1] - integral[r1, c0] + integral[r0, c0]
-    return bool(near * NEAR_DENOMINATOR < total * NEAR_NUMERATOR)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from crepitus.evaluate.cases import Cases
+from crepitus.evaluate.components import NEAR_DENOMINATOR, NEAR_NUMERATOR
 from crepitus.evaluate.geometry import Radius
 
 FEW = 20
@@ -78,18 +79,27 @@ def _balance(cases: Cases) -> list[str]:
 
 
 def _radius(cases: Cases, radius: Radius) -> list[str]:
-    ratios, sides, radii = [], [], []
+    ratios, sides, radii, shares = [], [], [], []
     for k in cases.with_known_points().tolist():
         boxes = cases.boxes(k)
         side = (boxes[:, 2:] - boxes[:, :2]).max(axis=1)
         pixels = cases.radius_px(k, radius)
+        if len(cases.points(k)):
+            shares.append(np.pi * pixels**2 / (cases.sizes[k][0] * cases.sizes[k][1]))
         ratios.extend((pixels / side).tolist())
         sides.extend(side.tolist())
         radii.extend([pixels] * len(side))
-    if not ratios or float(np.median(ratios)) <= MAX_RADIUS_PER_BOX:
-        return []
-    return [
-        f"The radius of {np.median(radii):.3g} px around a point is more than twice the median fracture box "
-        f"({np.median(sides):.3g} px, longer side): findings well beside a fracture are not counted as false "
-        "positives. Consider a smaller --radius-px, --radius-mm or --radius-rel."
-    ]
+    found = []
+    if ratios and float(np.median(ratios)) > MAX_RADIUS_PER_BOX:
+        found.append(
+            f"The radius of {np.median(radii):.3g} px around a point is more than twice the median fracture "
+            f"box ({np.median(sides):.3g} px, longer side): findings well beside a fracture are not counted "
+            "as false positives. Consider a smaller --radius-px, --radius-mm or --radius-rel."
+        )
+    if shares and float(np.median(shares)) >= NEAR_NUMERATOR / NEAR_DENOMINATOR:
+        found.append(
+            f"The disk around a point covers {np.median(shares):.0%} of a typical image with a fracture: a "
+            "box around such a whole image finds every point and is no false positive, so that FROC "
+            "flatters. Consider a smaller --radius-px, --radius-mm or --radius-rel."
+        )
+    return found

@@ -198,11 +198,16 @@ def _with_band(curve: Curve, band: tuple[NDArray[np.float64], NDArray[np.float64
 
 
 def _operating_row(rate: NDArray[np.float64], recall: NDArray[np.float64]) -> int:
-    """The first of the falling thresholds that reaches the recall of the most lenient rate of the score."""
-    allowed = rate <= FROC_RATES[-1] + RATE_TOLERANCE
-    if not allowed.any():
-        return 0
-    return int(np.argmax(allowed & (recall == recall[allowed].max())))
+    """The first of the falling thresholds that reaches the recall at 0.1 false positives per image.
+
+    If nothing is found at that rate, the next rate of the score decides, and so on; otherwise 0.
+    """
+    for limit in FROC_RATES:
+        allowed = rate <= limit + RATE_TOLERANCE
+        best = recall[allowed].max(initial=0.0)
+        if best > 0:
+            return int(np.argmax(allowed & (recall == best)))
+    return 0
 
 
 def _images(cases: Cases, parts: _Parts) -> tuple[pl.DataFrame, dict[str, Any]]:

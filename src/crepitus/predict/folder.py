@@ -121,7 +121,12 @@ class Predictions:
             raise PredictionsError(
                 f"{name}: expected a float16 or float32 array, got: {first_line}"
             ) from error
-        if mapped.dtype.kind != "f" or mapped.dtype.itemsize not in (2, 4) or mapped.ndim != 2:
+        if (
+            mapped.dtype.kind != "f"
+            or mapped.dtype.itemsize not in (2, 4)
+            or mapped.ndim != 2
+            or not mapped.size
+        ):
             raise PredictionsError(
                 f"{name}: expected a float16 or float32 array of shape (h, w), "
                 f"got {mapped.dtype} of shape {mapped.shape}"

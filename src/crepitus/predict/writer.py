@@ -38,6 +38,7 @@ class PredictionsWriter:
         self._images: dict[str, dict[str, Any]] = {}
         self._detections: list[tuple[Any, ...]] = []
         self._landmarks: list[tuple[Any, ...]] = []
+        self._classes: tuple[str, ...] = ()
         self._with_heatmap = 0
 
     def __enter__(self) -> Self:
@@ -61,12 +62,13 @@ class PredictionsWriter:
 
         Raises:
             PredictionsError: the id was there before, a score is not within 0..1, a heatmap is not
-                finite, or only some of the images come with heatmaps.
+                finite, or an image comes with other classes than the first, or only some with heatmaps.
         """
         self._check(prediction)
         image_id = prediction.image_id
         if prediction.heatmap is not None:
             self._write_heatmap(image_id, prediction.heatmap)
+        self._classes = tuple(prediction.class_scores)
         scores = {f"{SCORE_PREFIX}{name}": score for name, score in prediction.class_scores.items()}
         self._images[image_id] = {"image_id": image_id, "score": prediction.score, **scores, **columns}
         if prediction.detections is not None:
@@ -83,6 +85,11 @@ class PredictionsWriter:
             raise PredictionsError(f"expected 1 to 100 of A-Z a-z 0-9 . _ - as image_id, got {image_id!r}")
         if image_id in self._images:
             raise PredictionsError(f"{image_id}: expected one prediction per image, got a second one")
+        if self._images and tuple(prediction.class_scores) != self._classes:
+            raise PredictionsError(
+                f"{image_id}: expected scores of the classes of the first image, "
+                f"{', '.join(self._classes) or 'none'}, got {', '.join(prediction.class_scores) or 'none'}"
+            )
         detected = prediction.detections.scores.tolist() if prediction.detections is not None else []
         for score in (prediction.score, *prediction.class_scores.values(), *detected):
             if not 0 <= score <= 1:

@@ -1,0 +1,127 @@
+"""`crepitus evaluate`: figures of a predictions folder on the screen, as JSON and as a report."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import sys
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from crepitus.cli.common import JsonOption, print_json, progress, say
+from crepitus.errors import UsageError
+
+if TYPE_CHECKING:
+    from crepitus.evaluate.evaluation import Evaluation
+    from crepitus.evaluate.geometry import Radius
+
+
+def evaluate(
+    predictions: Annotated[Path, typer.Argument(help="Predictions folder, of this program or another.")],
+    data: Annotated[Path, typer.Option("--data", help="Data set folder that was predicted.")],
+    split: Annotated[
+        str | None, typer.Option(help="Only the images of this split: train, val or test. Default: all.")
+    ] = None,
+    bootstrap: Annotated[
+        int, typer.Option(min=0, help="Rounds of the bootstrap over patients for 95 % intervals; 0: none.")
+    ] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the bootstrap.")] = 0,
+    radius_px: Annotated[
+        float | None, typer.Option(help="Radius around a point in pixels. Default: 50.")
+    ] = None,
+    radius_mm: Annotated[
+        float | None, typer.Option(help="Radius in millimetres instead; needs spacing_mm of every image.")
+    ] = None,
+    radius_rel: Annotated[
+        float | None, typer.Option(help="Radius as a share of the longer side of the image instead.")
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="Folder for evaluation.json and report.html. Default: the predictions folder."),
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Evaluate predictions: a table, evaluation.json and report.html."""
+    from crepitus.data import DataSet
+    from crepitus.data.writer import write_text
+    from crepitus.evaluate.run import evaluate as run
+    from crepitus.predict import Predictions
+    from crepitus.report.html import write_report
+
+    radius = _radius(radius_px, radius_mm, radius_rel)
+    predicted, data_set = Predictions.read(predictions), DataSet.read(data)
+    evaluation = run(
+        predicted,
+        data_set,
+        split=split,
+        bootstrap_rounds=bootstrap,
+        seed=seed,
+        radius=radius,
+        progress=progress,
+    )
+    evaluation = replace(evaluation, settings=_provenance(predictions, data) | evaluation.settings)
+    out = out or predictions
+    out.mkdir(parents=True, exist_ok=True)
+    result = evaluation_json(evaluation)
+    write_text(out / "evaluation.json", json.dumps(result, indent=2, allow_nan=False) + "\n")
+    settings = {**evaluation.settings, "warnings": evaluation.warnings}
+    write_text(out / "evaluation-settings.json", json.dumps(settings, indent=2) + "\n")
+    write_report(evaluation, predicted, data_set, out / "report.html")
+    for warning in evaluation.warnings:
+        say(f"Note: {warning}")
+    if as_json:
+        print_json(result)
+    else:
+        sys.stdout.write(table(evaluation))
+    say(f"Written: {out / 'evaluation.json'}, {out / 'report.html'}")
+
+
+def _radius(px: float | None, mm: float | None, rel: float | None) -> Radius:
+    from crepitus.evaluate.geometry import Radius
+
+    given = [(value, unit) for value, unit in ((px, "px"), (mm, "mm"), (rel, "rel")) if value is not None]
+    if len(given) > 1:
+        names = " and ".join(f"--radius-{unit}" for _, unit in given)
+        raise UsageError(f"expected one radius, got {names}; give only one of them")
+    if px is not None:
+        return Radius(px, "px")
+    if mm is not None:
+        return Radius(mm, "mm")
+    return Radius(rel, "rel") if rel is not None else Radius()
+
+
+def evaluation_json(evaluation: Evaluation) -> dict[str, float | list[float] | None]:
+    """The flat object of evaluation.json: each figure, followed by its interval where there is one."""
+    result: dict[str, float | list[float] | None] = {}
+    for key, figure in evaluation.figures.items():
+        result[key] = figure
+        if key in evaluation.intervals:
+            result[f"{key}.ci95"] = list(evaluation.intervals[key])
+    return result
+
+
+def _provenance(predictions: Path, data: Path) -> dict[str, Any]:
+    from crepitus import __version__
+
+    return {
+        "crepitus": __version__,
+        "date": datetime.now(UTC).isoformat(timespec="seconds"),
+        "command": shlex.join(["crepitus", *sys.argv[1:]]),
+        "predictions": str(predictions),
+        "data": str(data),
+    }
+
+
+def table(evaluation: Evaluation) -> str:
+    """Figure, value and 95 % interval, one line each; `-` where undefined."""
+    rows = [("figure", "value", "95 % interval" if evaluation.intervals else "")]
+    for key, figure in evaluation.figures.items():
+        shown = "-" if figure is None else str(figure) if key.startswith("count.") else f"{figure:.4f}"
+        interval = evaluation.intervals.get(key)
+        rows.append((key, shown, f"{interval[0]:.4f} to {interval[1]:.4f}" if interval else ""))
+    width = max(len(key) for key, _, _ in rows)
+    return "".join(f"{key:<{width}}  {shown:>8}  {interval}".rstrip() + "\n" for key, shown, interval in rows)
