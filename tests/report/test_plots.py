@@ -30,6 +30,7 @@ ALL = {
     "froc beyond the axis": lambda: plots.froc(curve([1.5, 2.0], [0.4, 0.9])),
     "one vertex": lambda: plots.froc(curve([0.1], [0.4])),
     "no vertex": lambda: plots.froc(curve([], [])),
+    "pr without vertex": lambda: plots.precision_recall(curve([], [])),
     "roc without vertex": lambda: plots.roc(curve([], [])),
     "roc with undefined band": lambda: plots.roc(curve([0, 1], [0, 1], band=np.nan)),
     "empty histogram": lambda: plots.histogram(np.zeros(0), np.zeros(0, int)),

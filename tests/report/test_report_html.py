@@ -192,3 +192,24 @@ def test_operating_threshold_of_the_evaluation_is_used(scene, tmp_path):
     assert "score is at least 0.65" in page.text
     assert "False alarms 0 in all" in page.text
     assert "Correct normals 3 in all" in page.text
+
+
+@pytest.mark.parametrize(
+    ("key", "change", "reason"),
+    [
+        ("study.auroc", {}, "names no studies"),
+        ("boxes.ap_50", {"boxes": None}, "no boxes are annotated"),
+        ("boxes.froc_score", {"points": None}, "no fracture points are annotated"),
+        ("localization.froc_score", {"points": None}, "no fracture points are annotated"),
+        ("class.f1.A1", {}, ""),
+    ],
+)
+def test_reason_of_an_undefined_figure(scene, key, change, reason):
+    data = replace(scene.data, **change)
+    counts = summary.count(scene.evaluation, data)
+    said = summary.undefined_reason(key, counts, data, scene.predictions)
+    assert reason in said
+    assert bool(said) == bool(reason)
+    negatives = scene.evaluation.images.filter(pl.col("truth") == 0)
+    counts = summary.count(replace(scene.evaluation, images=negatives), data)
+    assert "none of the images" in summary.undefined_reason("image.auroc", counts, data, scene.predictions)

@@ -74,7 +74,11 @@ def precision_recall(curve: Curve, prevalence: float | None = None, mark: Mark |
             va="bottom" if above else "top",
         )
     x, y, low, high = _ordered(curve)
-    # Average precision sums steps: the precision at a recall holds back to the recall before it.
+    # Average precision sums steps: the precision at a recall holds back to the recall before it, and the
+    # first one back to recall 0.
+    x = np.concatenate((np.zeros(min(len(x), 1)), x))
+    y = np.concatenate((y[:1], y))
+    low, high = (None if v is None else np.concatenate((v[:1], v)) for v in (low, high))
     _band(axes, x, low, high, step="pre")
     _line(axes, x, y, drawstyle="steps-pre")
     _mark(axes, mark)
@@ -158,7 +162,8 @@ def _frame(x_label: str, y_label: str) -> tuple[Figure, Axes]:
     axes = figure.add_subplot()
     axes.patch.set_visible(False)
     axes.set_xlim(0, 1)
-    axes.set_ylim(0, 1)
+    # A little above 1, so that a line at 1 is drawn in its full width.
+    axes.set_ylim(0, 1.02)
     axes.set_xlabel(x_label, color=INK, fontsize=9)
     axes.set_ylabel(y_label, color=INK, fontsize=9)
     axes.tick_params(colors=INK, labelsize=8, length=3, width=0.8)

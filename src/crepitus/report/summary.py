@@ -187,6 +187,8 @@ def undefined_reason(key: str, counts: Counts, data: DataSet, predictions: Predi
         if data.boxes is None:
             return "no boxes are annotated in the data set"
         return "" if counts.boxes else "none of the evaluated images has an annotated fracture box"
+    if part == "study" and data.images["study_id"].null_count() == len(data):
+        return "the data set names no studies (study_id is empty)"
     if part in ("image", "study", "calibration"):
         if counts.positive + counts.negative == 0:
             return "the truth is known for none of the images"
