@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from pydicom import uid
 from pydicom.dataset import Dataset
 from pydicom.encaps import get_frame
-from pydicom.pixels import get_decoder
+from pydicom.pixels.decoders.base import get_decoder
 
 from crepitus.errors import Damaged, UnsupportedSyntax
 
@@ -18,7 +18,7 @@ _IMAGECODECS = {
     uid.JPEGLosslessSV1: "jpegsof3_decode",
     uid.JPEGExtended12Bit: "jpeg_decode",
 }
-"""Syntaxes that pydicom decodes only with GDCM or a GPL library, and the function of imagecodecs that does."""
+"""Syntaxes that pydicom decodes only with GDCM or a GPL library: the function of imagecodecs that does."""
 
 
 def decode_cells(dataset: Dataset, syntax: uid.UID) -> NDArray[Any]:
@@ -43,9 +43,13 @@ def decode_cells(dataset: Dataset, syntax: uid.UID) -> NDArray[Any]:
     # Decoders raise whatever they like for a broken stream; MemoryError and RecursionError are among it.
     except Exception as error:
         reason = (str(error).splitlines() or [""])[0] or type(error).__name__
-        raise Damaged(f"pixel data ({syntax.name}): expected {expected[0]} x {expected[1]} pixels, got: {reason}") from error
+        raise Damaged(
+            f"pixel data ({syntax.name}): expected {expected[0]} x {expected[1]} pixels, got: {reason}"
+        ) from error
     if cells.shape != expected:
-        raise Damaged(f"pixel data: expected {expected[0]} x {expected[1]} pixels as in the header, got {cells.shape}")
+        raise Damaged(
+            f"pixel data: expected {expected[0]} x {expected[1]} pixels as in the header, got {cells.shape}"
+        )
     return cells
 
 

@@ -63,9 +63,9 @@ def read_dicom(path: Path | str) -> Radiograph:
         path: a DICOM file; its name and ending do not matter.
 
     Returns:
-        pixels uint16, 0 black to 65535 white as displayed, bone bright; spacing where the header gives it; metadata
-        `study_id`, `patient_id` (hashes of the identifiers), `body_part`, `view`, `laterality`, `spacing_source`,
-        each None where the header is silent.
+        pixels uint16, 0 black to 65535 white as displayed, bone bright; spacing where the header gives it;
+        metadata `study_id`, `patient_id` (hashes of the identifiers), `body_part`, `view`, `laterality`,
+        `spacing_source`, each None where the header is silent.
 
     Raises:
         NotDicom: neither prefix nor file meta information.
@@ -179,7 +179,7 @@ def check_is_radiograph(dataset: Dataset) -> None:
     photometric = str(dataset.get("PhotometricInterpretation") or "").strip().upper()
     if samples != 1 or photometric not in _GREY:
         raise NotRadiograph(
-            f"expected one grey sample per pixel, got {samples} of {photometric or 'no photometric interpretation'}"
+            f"expected one grey sample per pixel, got {samples} of {photometric or 'unknown interpretation'}"
         )
     if "PixelData" not in dataset:
         missing.append("PixelData")
@@ -194,8 +194,8 @@ def check_is_radiograph(dataset: Dataset) -> None:
 def spacing_of(dataset: Dataset) -> tuple[float | None, str | None]:
     """Size of a pixel in mm and the attribute that says so (PS3.3 10.7.1.1 and C.8.11.4); never guessed.
 
-    Pixel Spacing wins; Imager Pixel Spacing is divided by the radiographic magnification where that is known. Pixels
-    that are not square have no single spacing.
+    Pixel Spacing wins; Imager Pixel Spacing is divided by the radiographic magnification where that is known.
+    Pixels that are not square have no single spacing.
     """
     for name in ("PixelSpacing", "ImagerPixelSpacing"):
         values = dataset.get(name)
@@ -230,4 +230,3 @@ def _text(value: Any) -> str | None:
     """An element as text, None where it is absent or empty."""
     text = "" if value is None else str(value).strip().strip("\0")
     return text or None
-

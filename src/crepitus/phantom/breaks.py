@@ -114,7 +114,9 @@ def draw_breaks(generator: Generator, scene: Scene, preset: Preset) -> Breaks:
     gap = float(generator.uniform(*preset.gap_mm))
     fractures = [_fracture(generator, tube, s0, kind, gap, motion, preset)]
     for other in broken[1:]:
-        level = float(np.clip(s0 + generator.normal(0, 14), max(low + inset, other.start_mm + 10), other.end_mm - 10))
+        level = float(
+            np.clip(s0 + generator.normal(0, 14), max(low + inset, other.start_mm + 10), other.end_mm - 10)
+        )
         simple = str(generator.choice(["transverse", "oblique"]))
         share = gap * float(generator.uniform(0.6, 1.0))
         fractures.append(_fracture(generator, other, level, simple, share, motion, preset))
@@ -150,7 +152,9 @@ def _motion(
     shift = plane + generator.choice([0.0, np.pi]) + generator.uniform(-spread, spread)
     bend = plane + generator.choice([0.0, np.pi]) + generator.uniform(-spread, spread)
     row = tube.at(s0)
-    size = min(float(generator.uniform(*preset.displacement_mm)), 1.6 * float(row[R1] + row[R2]) / 2) * freedom
+    size = (
+        min(float(generator.uniform(*preset.displacement_mm)), 1.6 * float(row[R1] + row[R2]) / 2) * freedom
+    )
     angle = math.radians(float(generator.uniform(*preset.angulation_deg))) * freedom
     # Muscles pull the fragments over each other where the ends have lost contact.
     shortening = -0.35 * size * float(generator.random() < 0.35)
@@ -174,7 +178,11 @@ def _fracture(
     }[kind]
     row = tube.at(s0)
     radius = 0.5 * float(row[R1] + row[R2])
-    pitch = float(generator.uniform(1.6, 3.6) * radius * generator.choice([-1.0, 1.0])) if kind == "spiral" else 0.0
+    pitch = (
+        float(generator.uniform(1.6, 3.6) * radius * generator.choice([-1.0, 1.0]))
+        if kind == "spiral"
+        else 0.0
+    )
     amplitude = float(generator.uniform(0.35, 0.9)) * math.sqrt(radius / 8)
     shift = (int(generator.integers(128)), int(generator.integers(128)))
     surface = Surface(s0, (steep * c, steep * s), pitch, amplitude, shift)

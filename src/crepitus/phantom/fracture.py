@@ -118,7 +118,7 @@ class Fracture:
         """The numbers that the compiled kernel reads, shape (3, 8).
 
         Args:
-            widest_mm: no part of the bone is farther from its axis; bounds where the surfaces have to be evaluated.
+            widest_mm: no part of the bone is farther from its axis; bounds where surfaces are evaluated.
         """
         second = np.zeros(8) if self.second is None else self.second.packed()
         taper = (1.0, 0.0, _COMPLETE, 1.0) if self.taper is None else self.taper
@@ -155,7 +155,9 @@ def surface_height(surfaces: FloatArray, k: int, rough: FloatArray, s: float, a:
         k: which row.
         rough: periodic table of roughness with unit variance, shape (n, n) with n a power of two,
             cells of `ROUGHNESS_CELL_MM`.
-        s, a, b: position in mm; a and b from the centre line.
+        s: position along the bone, mm.
+        a: across it, from the centre line, mm.
+        b: likewise.
     """
     wrap = rough.shape[0] - 1
     x = a / 0.5 + surfaces[k, 6] + 4096.0
@@ -170,7 +172,8 @@ def surface_height(surfaces: FloatArray, k: int, rough: FloatArray, s: float, a:
     height = s - surfaces[k, 0] - surfaces[k, 1] * a - surfaces[k, 2] * b - surfaces[k, 5] * bump
     if surfaces[k, 3] != 0.0:
         height -= surfaces[k, 3] * np.arctan2(b, a) / (2 * np.pi)
-    return height * surfaces[k, 4]
+    result: float = height * surfaces[k, 4]
+    return result
 
 
 @compiled
@@ -178,18 +181,23 @@ def _band(height: float, gap: float, soft: float) -> float:
     """Share of the interval of length `soft` around `height` that lies in the gap; exactly 0 without one."""
     low = max(height - 0.5 * soft, -0.5 * gap)
     high = min(height + 0.5 * soft, 0.5 * gap)
-    return max(0.0, high - low) / soft
+    share: float = max(0.0, high - low) / soft
+    return share
 
 
 @compiled
-def kept(fracture: FloatArray, rough: FloatArray, mask: FloatArray, s: float, a: float, b: float, soft: float) -> float:
+def kept(
+    fracture: FloatArray, rough: FloatArray, mask: FloatArray, s: float, a: float, b: float, soft: float
+) -> float:
     """Share of bone that remains at a point of the unbroken bone, for the fragments of one piece.
 
     Args:
         fracture: `Fracture.packed()`.
         rough: roughness table, see `surface_height`.
         mask: which fragments belong to the piece, shape (3,), 0 or 1.
-        s, a, b: position in mm; a and b from the centre line.
+        s: position along the bone, mm.
+        a: across it, from the centre line, mm.
+        b: likewise.
         soft: length in mm over which the gap's edge is averaged.
     """
     gap = fracture[2, 0]
@@ -198,7 +206,8 @@ def kept(fracture: FloatArray, rough: FloatArray, mask: FloatArray, s: float, a:
     # Far from the surface no sum is needed: its reach is bounded by slope, pitch and roughness.
     far = s - fracture[0, 0]
     if abs(far) > fracture[2, 6]:
-        return mask[0] if far < 0.0 else mask[1]
+        whole: float = mask[0] if far < 0.0 else mask[1]
+        return whole
     height = surface_height(fracture, 0, rough, s, a, b)
     removed = _band(height, gap, soft)
     fragment = 0
@@ -209,7 +218,8 @@ def kept(fracture: FloatArray, rough: FloatArray, mask: FloatArray, s: float, a:
             removed = max(removed, _band(second, gap, soft))
             if second < 0.0:
                 fragment = 2
-    return mask[fragment] * (1.0 - removed)
+    share: float = mask[fragment] * (1.0 - removed)
+    return share
 
 
 def roughness_table(generator: np.random.Generator, size: int = 128, exponent: float = 1.6) -> FloatArray:
@@ -224,14 +234,18 @@ def roughness_table(generator: np.random.Generator, size: int = 128, exponent: f
     return np.asarray(noise / noise.std())
 
 
-def surface_points(fracture: Fracture, tube: Tube, rough: FloatArray, count: int = 25) -> tuple[FloatArray, NDArray[np.int64]]:
+def surface_points(
+    fracture: Fracture, tube: Tube, rough: FloatArray, count: int = 25
+) -> tuple[FloatArray, NDArray[np.int64]]:
     """Points on the fracture surface(s) within the bone, before any motion.
 
     Returns:
         positions (n, 3) as (s, a, b) in mm, and the fragment (n,) on the far side of the surface.
     """
     packed = fracture.packed()
-    disc = [(x, y) for x in np.linspace(-1, 1, count) for y in np.linspace(-1, 1, count) if x * x + y * y <= 1]
+    disc = [
+        (x, y) for x in np.linspace(-1, 1, count) for y in np.linspace(-1, 1, count) if x * x + y * y <= 1
+    ]
     found: list[tuple[float, float, float]] = []
     fragments: list[int] = []
     for number, surface in enumerate((fracture.surface, fracture.second)):
@@ -241,13 +255,18 @@ def surface_points(fracture: Fracture, tube: Tube, rough: FloatArray, count: int
         row = tube.at(s0)
         for x, y in disc:
             a, b = x * row[R1], y * row[R2]
-            if fracture.taper is not None and a * fracture.taper[0] + b * fracture.taper[1] < fracture.taper[2]:
+            if (
+                fracture.taper is not None
+                and a * fracture.taper[0] + b * fracture.taper[1] < fracture.taper[2]
+            ):
                 continue
             s = s0 - float(surface_height(packed, number, rough, s0, a, b)) / packed[number, 4]
             if number == 1 and surface_height(packed, 0, rough, s, a, b) < 0:
                 continue
             found.append((s, a, b))
-            cuts_off = fracture.second is not None and number == 0 and surface_height(packed, 1, rough, s, a, b) < 0
+            cuts_off = (
+                fracture.second is not None and number == 0 and surface_height(packed, 1, rough, s, a, b) < 0
+            )
             fragments.append(BUTTERFLY if cuts_off else DISTAL)
     points = np.array(found, dtype=np.float64).reshape(-1, 3)
     axis = tube.at(points[:, 0])

@@ -67,8 +67,8 @@ def is_fractured(seed: int, index: int) -> bool:
 def make_image(request: Request, index: int) -> Sample:
     """Image number `index` of a request; depends on nothing else.
 
-    Scene, fracture and noise come from three independent streams, so that pose, exposure, anatomy and noise have
-    the same distribution with and without a fracture.
+    Scene, fracture and noise come from three independent streams, so that pose, exposure, anatomy and noise
+    have the same distribution with and without a fracture.
     """
     streams = np.random.SeedSequence([request.seed, index]).spawn(3)
     scene_stream, fracture_stream, noise = (np.random.default_rng(s) for s in streams)

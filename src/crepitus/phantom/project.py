@@ -1,7 +1,7 @@
 """Rays through the three-dimensional density: path lengths per material on the detector.
 
-World frame in mm: x right, y down, z towards the source, the detector in the plane z = 0. The integral runs along
-the true diverging ray of each detector element, or along z for a parallel beam.
+World frame in mm: x right, y down, z towards the source, the detector in the plane z = 0. The integral runs
+along the true diverging ray of each detector element, or along z for a parallel beam.
 """
 
 from __future__ import annotations
@@ -56,7 +56,11 @@ class Detector:
     def coarser(self, factor: int) -> Detector:
         """The same area with elements `factor` times as wide; rows and columns must be multiples of it."""
         return Detector(
-            self.rows // factor, self.columns // factor, self.pitch_mm * factor, self.source_mm, self.origin_mm
+            self.rows // factor,
+            self.columns // factor,
+            self.pitch_mm * factor,
+            self.source_mm,
+            self.origin_mm,
         )
 
     def project(self, points: FloatArray) -> FloatArray:
@@ -99,8 +103,12 @@ class Bone:
 
 @dataclass(frozen=True)
 class Textures:
-    """Tables of noise that all bones share: trabeculae (n, n, n) with unit variance, n a power of two;
-    roughness (m, m)."""
+    """Tables of noise that all bones share.
+
+    Attributes:
+        trabeculae: shape (n, n, n) with unit variance, n a power of two.
+        roughness: shape (m, m) with unit variance, m a power of two.
+    """
 
     trabeculae: NDArray[np.float32]
     roughness: FloatArray
@@ -175,7 +183,12 @@ def _ray(geometry: FloatArray, row: float, column: float, origin: FloatArray, di
 
 @compiled
 def _local_ray(
-    matrix: FloatArray, offset: FloatArray, origin: FloatArray, direction: FloatArray, o: FloatArray, d: FloatArray
+    matrix: FloatArray,
+    offset: FloatArray,
+    origin: FloatArray,
+    direction: FloatArray,
+    o: FloatArray,
+    d: FloatArray,
 ) -> None:
     for k in range(3):
         o[k] = matrix[k, 0] * origin[0] + matrix[k, 1] * origin[1] + matrix[k, 2] * origin[2] + offset[k]
@@ -325,12 +338,18 @@ def _in_canal(canal: FloatArray, s: float, a: float, b: float, soft: float) -> f
     da = a - canal[1] - canal[3] * ds
     db = b - canal[2] - canal[4] * ds
     distance = np.sqrt(da * da + db * db) - canal[5]
-    return min(1.0, max(0.0, 0.5 - distance / soft))
+    share: float = min(1.0, max(0.0, 0.5 - distance / soft))
+    return share
 
 
 @compiled
 def _tissue_kernel(
-    out: FloatArray, geometry: FloatArray, matrix: FloatArray, offset: FloatArray, table: FloatArray, start: float
+    out: FloatArray,
+    geometry: FloatArray,
+    matrix: FloatArray,
+    offset: FloatArray,
+    table: FloatArray,
+    start: float,
 ) -> None:
     origin, direction, o, d = np.empty(3), np.empty(3), np.empty(3), np.empty(3)
     for row in range(out.shape[1]):
@@ -355,14 +374,14 @@ def tissue_paths(limb: Tube, detector: Detector, pose: Pose) -> FloatArray:
     """Chords through nested soft tissue surfaces, from the closed form for an elliptic cylinder.
 
     Args:
-        limb: centre and radii of the skin's outer surface; the columns `CORTEX` and `TRABECULAR` hold the depth
-            of the skin's inner surface and of the muscle fascia under it, mm.
+        limb: centre and radii of the skin's outer surface; the columns `CORTEX` and `TRABECULAR` hold the
+            depth of the skin's inner surface and of the muscle fascia under it, mm.
         detector: the grid.
         pose: of the limb.
 
     Returns:
-        shape (5, rows, columns): chord within the outer skin, the inner skin and the fascia, mm; position along
-        the limb and distance across it of the ray, mm.
+        shape (5, rows, columns): chord within the outer skin, the inner skin and the fascia, mm; position
+        along the limb and distance across it of the ray, mm.
     """
     out = np.zeros((5, detector.rows, detector.columns))
     geometry = np.array([*detector.origin_mm, detector.pitch_mm, *detector.source_mm])
