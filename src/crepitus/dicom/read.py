@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import struct
 import zlib
 from collections.abc import Mapping
 from io import BytesIO
@@ -37,9 +38,23 @@ _RADIOGRAPH_CLASSES = frozenset(
         uid.DigitalXRayImageStorageForProcessing,
     }
 )
+_UNREADABLE = (
+    ArithmeticError,
+    AttributeError,
+    EOFError,
+    LookupError,
+    MemoryError,
+    NotImplementedError,
+    TypeError,
+    ValueError,
+    struct.error,
+)
+"""What pydicom raises for a header that breaks the standard."""
+
 _GREY = frozenset({"MONOCHROME1", "MONOCHROME2"})
 _PREAMBLE = 128
 _META_START = b"\x02\x00"
+_UNDEFINED_LENGTH = 0xFFFFFFFF
 
 
 def is_dicom(path: Path) -> bool:
@@ -83,7 +98,7 @@ def read_dicom(path: Path | str) -> Radiograph:
         raise type(error)(f"{path.name}: {error}") from error
     except RecursionError as error:
         raise Damaged(f"{path.name}: sequences are nested too deeply") from error
-    except (MemoryError, OverflowError, ValueError, TypeError, KeyError, AttributeError, EOFError) as error:
+    except _UNREADABLE as error:
         reason = (str(error).splitlines() or [""])[0] or type(error).__name__
         raise Damaged(f"{path.name}: expected a readable DICOM header, got: {reason}") from error
 
@@ -119,7 +134,17 @@ def read_header(path: Path) -> tuple[Dataset, uid.UID]:
         raise Damaged(str(error)) from error
     except EOFError as error:
         raise Damaged("the file ends within an element") from error
+    _check_lengths(dataset)
     return dataset, syntax
+
+
+def _check_lengths(dataset: Dataset) -> None:
+    """pydicom takes what there is when an element announces more than the file holds; that is a cut file."""
+    for tag in dataset.keys():  # noqa: SIM118  (a Dataset iterates over its elements and would convert them)
+        element = dataset.get_item(tag)
+        announced, value = getattr(element, "length", 0), getattr(element, "value", None)
+        if isinstance(value, bytes) and announced not in (_UNDEFINED_LENGTH, len(value)):
+            raise Damaged(f"element {tag}: expected {announced} bytes, the file holds {len(value)}")
 
 
 def _beyond_meta(tag: BaseTag, vr: str | None, length: int) -> bool:

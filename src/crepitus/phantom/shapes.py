@@ -37,8 +37,8 @@ class Tube:
         name: for example "radius".
         start_mm: s of the first row of the table.
         table: shape (k, 16), float64, one row every `TABLE_STEP_MM`: centre u, v; radii r1 (along a), r2
-            (along b); slope of the mean radius; cortical thickness; volume fraction of trabecular bone;
-            bounding radius; then relative harmonics around the axis of the radius (2, 3) and the cortex (1, 2).
+            (along b); slope of the mean radius; cortical thickness; share of trabecular bone; bounding
+            radius; then relative harmonics around the axis of the radius (2, 3) and the cortex (1, 2).
     """
 
     name: str
