@@ -43,6 +43,7 @@ def options(
 
 
 
+
 app.command("methods")(methods.methods)
 app.command("import")(import_.import_)
 app.command("merge")(merge.merge)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from enum import Enum
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -11,13 +11,13 @@ import typer
 from crepitus.cli.common import JsonOption, print_json, progress, say
 
 
-class SceneName(str, Enum):
+class SceneName(StrEnum):
     """Scenes that can be made."""
 
     LONG_BONE = "long-bone"
 
 
-class PresetName(str, Enum):
+class PresetName(StrEnum):
     """How visible fractures are."""
 
     EASY = "easy"

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from pydicom import uid
 from pydicom.dataset import Dataset
 from pydicom.encaps import get_frame
-from pydicom.pixels import get_decoder
+from pydicom.pixels.decoders.base import get_decoder
 
 from crepitus.errors import Damaged, UnsupportedSyntax
 
@@ -18,7 +18,7 @@ _IMAGECODECS = {
     uid.JPEGLosslessSV1: "jpegsof3_decode",
     uid.JPEGExtended12Bit: "jpeg_decode",
 }
-"""Syntaxes that pydicom decodes only with GDCM or a GPL library, and the function of imagecodecs that does."""
+"""Syntaxes that pydicom decodes only with GDCM or a GPL library: the function of imagecodecs that does."""
 
 
 def decode_cells(dataset: Dataset, syntax: uid.UID) -> NDArray[Any]:

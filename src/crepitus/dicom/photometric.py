@@ -1,7 +1,7 @@
 """From stored values to display values, one function per step in the order of PS3.3 C.11 and PS3.4 N.2.
 
-stored values -> modality LUT or rescale -> VOI LUT or window -> polarity (presentation LUT shape) -> padding. No
-function writes into the data set that it is given.
+stored values -> modality LUT or rescale -> VOI LUT or window -> polarity (presentation LUT shape) -> padding.
+No function writes into the data set that it is given.
 """
 
 from __future__ import annotations
@@ -46,7 +46,8 @@ def stored_values(cells: NDArray[Any], bits_stored: int, high_bit: int, signed: 
 
     Args:
         cells: decoded cells as unsigned or signed 8- or 16-bit numbers.
-        bits_stored, high_bit: of the data set.
+        bits_stored: of the data set.
+        high_bit: of the data set.
         signed: whether Pixel Representation is 1 (two's complement).
     """
     bits = cells.astype(np.int64) >> (high_bit + 1 - bits_stored)
@@ -86,7 +87,7 @@ def lookup(values: FloatArray, item: Dataset, signed_input: bool) -> FloatArray:
     """
     table, first = lut_table(item, signed_input)
     index = np.clip(np.rint(values) - first, 0, len(table) - 1).astype(np.int64)
-    return table[index]
+    return np.asarray(table[index])
 
 
 def lut_table(item: Dataset, signed_input: bool) -> tuple[FloatArray, int]:
@@ -135,12 +136,12 @@ def voi(values: FloatArray, dataset: Dataset, keep: NDArray[np.bool_]) -> FloatA
     """
     items = dataset.get("VOILUTSequence")
     if items:
-        # The input of the table is the output of the modality LUT, which is signed where that can be negative.
+        # The table's input is the output of the modality LUT: signed where that can be negative.
         negative = _is_signed(dataset) or (first_number(dataset.get("RescaleIntercept")) or 0.0) < 0
         table, first = lut_table(items[0], signed_input=negative)
         index = np.clip(np.rint(values) - first, 0, len(table) - 1).astype(np.int64)
         bits = int(items[0].LUTDescriptor[2]) & 0xFFFF
-        return np.clip(table[index] / (2.0**bits - 1.0), 0.0, 1.0)
+        return np.asarray(np.clip(table[index] / (2.0**bits - 1.0), 0.0, 1.0))
     function = _function(dataset)
     centre, width = (first_number(dataset.get(k)) for k in ("WindowCenter", "WindowWidth"))
     narrowest = 1.0 if function is VoiFunction.LINEAR else np.finfo(float).tiny
@@ -149,7 +150,7 @@ def voi(values: FloatArray, dataset: Dataset, keep: NDArray[np.bool_]) -> FloatA
     shown = values[keep]
     if shown.size == 0 or shown.min() == shown.max():
         return np.zeros_like(values)
-    return np.clip((values - shown.min()) / (shown.max() - shown.min()), 0.0, 1.0)
+    return np.asarray(np.clip((values - shown.min()) / (shown.max() - shown.min()), 0.0, 1.0))
 
 
 def _function(dataset: Dataset) -> VoiFunction:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import struct
 import zlib
 from collections.abc import Mapping
 from io import BytesIO
@@ -37,9 +38,23 @@ _RADIOGRAPH_CLASSES = frozenset(
         uid.DigitalXRayImageStorageForProcessing,
     }
 )
+_UNREADABLE = (
+    ArithmeticError,
+    AttributeError,
+    EOFError,
+    LookupError,
+    MemoryError,
+    NotImplementedError,
+    TypeError,
+    ValueError,
+    struct.error,
+)
+"""What pydicom raises for a header that breaks the standard."""
+
 _GREY = frozenset({"MONOCHROME1", "MONOCHROME2"})
 _PREAMBLE = 128
 _META_START = b"\x02\x00"
+_UNDEFINED_LENGTH = 0xFFFFFFFF
 
 
 def is_dicom(path: Path) -> bool:
@@ -63,9 +78,9 @@ def read_dicom(path: Path | str) -> Radiograph:
         path: a DICOM file; its name and ending do not matter.
 
     Returns:
-        pixels uint16, 0 black to 65535 white as displayed, bone bright; spacing where the header gives it; metadata
-        `study_id`, `patient_id` (hashes of the identifiers), `body_part`, `view`, `laterality`, `spacing_source`,
-        each None where the header is silent.
+        pixels uint16, 0 black to 65535 white as displayed, bone bright; spacing where the header gives it;
+        metadata `study_id`, `patient_id` (hashes of the identifiers), `body_part`, `view`, `laterality`,
+        `spacing_source`, each None where the header is silent.
 
     Raises:
         NotDicom: neither prefix nor file meta information.
@@ -83,7 +98,7 @@ def read_dicom(path: Path | str) -> Radiograph:
         raise type(error)(f"{path.name}: {error}") from error
     except RecursionError as error:
         raise Damaged(f"{path.name}: sequences are nested too deeply") from error
-    except (MemoryError, OverflowError, ValueError, TypeError, KeyError, AttributeError, EOFError) as error:
+    except _UNREADABLE as error:
         reason = (str(error).splitlines() or [""])[0] or type(error).__name__
         raise Damaged(f"{path.name}: expected a readable DICOM header, got: {reason}") from error
 
@@ -119,7 +134,17 @@ def read_header(path: Path) -> tuple[Dataset, uid.UID]:
         raise Damaged(str(error)) from error
     except EOFError as error:
         raise Damaged("the file ends within an element") from error
+    _check_lengths(dataset)
     return dataset, syntax
+
+
+def _check_lengths(dataset: Dataset) -> None:
+    """pydicom takes what there is when an element announces more than the file holds; that is a cut file."""
+    for tag in dataset.keys():  # noqa: SIM118  (a Dataset iterates over its elements and would convert them)
+        element = dataset.get_item(tag)
+        announced, value = getattr(element, "length", 0), getattr(element, "value", None)
+        if isinstance(value, bytes) and announced not in (_UNDEFINED_LENGTH, len(value)):
+            raise Damaged(f"element {tag}: expected {announced} bytes, the file holds {len(value)}")
 
 
 def _beyond_meta(tag: BaseTag, vr: str | None, length: int) -> bool:
@@ -179,7 +204,7 @@ def check_is_radiograph(dataset: Dataset) -> None:
     photometric = str(dataset.get("PhotometricInterpretation") or "").strip().upper()
     if samples != 1 or photometric not in _GREY:
         raise NotRadiograph(
-            f"expected one grey sample per pixel, got {samples} of {photometric or 'no photometric interpretation'}"
+            f"expected one grey sample per pixel, got {samples} of {photometric or 'unknown interpretation'}"
         )
     if "PixelData" not in dataset:
         missing.append("PixelData")
@@ -194,8 +219,8 @@ def check_is_radiograph(dataset: Dataset) -> None:
 def spacing_of(dataset: Dataset) -> tuple[float | None, str | None]:
     """Size of a pixel in mm and the attribute that says so (PS3.3 10.7.1.1 and C.8.11.4); never guessed.
 
-    Pixel Spacing wins; Imager Pixel Spacing is divided by the radiographic magnification where that is known. Pixels
-    that are not square have no single spacing.
+    Pixel Spacing wins; Imager Pixel Spacing is divided by the radiographic magnification where that is known.
+    Pixels that are not square have no single spacing.
     """
     for name in ("PixelSpacing", "ImagerPixelSpacing"):
         values = dataset.get(name)

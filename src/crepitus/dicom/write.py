@@ -37,7 +37,7 @@ _VIEWS = {
 
 @dataclass(frozen=True)
 class Identity:
-    """Who and what an image is; all UIDs derive from `study` and `image`, so that a rerun gives the same ones.
+    """Who and what an image is; UIDs derive from `study` and `image`, so that a rerun repeats them.
 
     Attributes:
         patient_name: DICOM person name, for example "PHANTOM^Long bone".
@@ -199,7 +199,7 @@ def _pixels(dataset: Dataset, pixels: NDArray[np.uint8] | NDArray[np.uint16]) ->
     dataset.PresentationLUTShape = "IDENTITY"
     dataset.LossyImageCompression = "00"
     dataset.BurnedInAnnotation = "NO"
-    # The window of the whole range, by the linear formula of C.11.2.1.2.1: 0 is black, the largest value white.
+    # The whole range by the linear formula of C.11.2.1.2.1: 0 is black, the largest value white.
     dataset.WindowCenter = str(2 ** (bits - 1))
     dataset.WindowWidth = str(2**bits)
     data = np.ascontiguousarray(pixels.astype(pixels.dtype.newbyteorder("<"))).tobytes()

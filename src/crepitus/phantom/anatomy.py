@@ -1,14 +1,14 @@
 """The bones and soft tissue of a forearm, a lower leg and an upper arm, drawn with their usual spread.
 
-Limb frame: s runs from the proximal joint (0) to the distal joint (length), a towards the side of the second bone,
-b towards the front. Sizes are adult means with their spread, rounded from anatomical textbooks; they are meant to
-look right and to vary, not to be measured from.
+Limb frame: s runs from the proximal joint (0) to the distal joint (length), a towards the side of the second
+bone, b towards the front. The tables give an adult of average size in mm, rounded from anatomical textbooks;
+they are meant to look right and to vary, not to be measured from.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,7 +41,109 @@ Generator = np.random.Generator
 
 
 _SPLINE_SD = 0.69
-"""Standard deviation of a uniform cubic B-spline whose knots have standard deviation 1, averaged over positions."""
+"""Standard deviation of a uniform cubic B-spline with knots of standard deviation 1: sqrt(151 / 315)."""
+
+
+@dataclass(frozen=True)
+class Profile:
+    """Shape of a bone at relative positions `at`, 0 (proximal) to 1 (distal); all lengths in mm.
+
+    Attributes:
+        at: relative positions, increasing from 0 to 1.
+        u, v: centre line.
+        r1, r2: radii along a and b.
+        cortex: cortical thickness.
+        triangular: relative size of the third harmonic at mid-shaft, as of the tibia's edges.
+    """
+
+    at: tuple[float, ...]
+    u: tuple[float, ...]
+    v: tuple[float, ...]
+    r1: tuple[float, ...]
+    r2: tuple[float, ...]
+    cortex: tuple[float, ...]
+    triangular: float = 0.03
+
+
+RADIUS = Profile(
+    at=(0.0, 0.1, 0.4, 0.7, 0.9, 1.0),
+    u=(0.0, -1.0, -2.0, -1.5, 0.0, 1.0),
+    v=(0.0, 0.0, 1.0, 2.0, 1.0, 0.0),
+    r1=(10.5, 7.0, 6.3, 6.5, 11.2, 15.5),
+    r2=(10.0, 6.5, 6.0, 6.0, 8.2, 10.0),
+    cortex=(0.8, 2.0, 2.7, 2.6, 1.1, 0.7),
+    triangular=0.05,
+)
+ULNA = Profile(
+    at=(0.0, 0.12, 0.35, 0.7, 0.9, 1.0),
+    u=(13.5, 16.5, 22.0, 22.4, 22.0, 22.0),
+    v=(-5.0, -2.0, 0.0, 0.0, 0.0, 0.0),
+    r1=(12.0, 10.5, 6.8, 5.6, 5.4, 7.6),
+    r2=(13.0, 12.0, 7.0, 5.6, 5.2, 7.0),
+    cortex=(1.0, 1.8, 2.7, 2.4, 1.4, 0.8),
+    triangular=0.04,
+)
+TIBIA = Profile(
+    at=(0.0, 0.1, 0.3, 0.68, 0.9, 1.0),
+    u=(0.0, 0.0, 0.0, 0.0, 0.0, 0.0),
+    v=(0.0, 0.0, 2.0, 3.0, 0.0, 0.0),
+    r1=(36.0, 24.0, 14.0, 11.5, 15.5, 23.0),
+    r2=(24.0, 21.0, 15.0, 12.5, 14.0, 18.0),
+    cortex=(1.2, 2.2, 4.6, 5.2, 2.0, 1.1),
+    triangular=0.09,
+)
+FIBULA = Profile(
+    at=(0.0, 0.08, 0.3, 0.7, 0.9, 1.0),
+    u=(30.0, 27.0, 25.0, 25.0, 22.0, 24.0),
+    v=(-13.0, -12.0, -10.0, -9.0, -6.0, -5.0),
+    r1=(10.0, 6.0, 5.8, 5.8, 6.4, 9.0),
+    r2=(10.0, 6.0, 6.0, 6.0, 6.4, 8.0),
+    cortex=(0.9, 1.8, 2.6, 2.6, 1.7, 0.9),
+    triangular=0.07,
+)
+HUMERUS = Profile(
+    at=(0.0, 0.14, 0.4, 0.7, 0.88, 1.0),
+    u=(3.0, 1.0, 0.0, 0.0, 0.0, 0.0),
+    v=(0.0, 0.0, 0.0, 2.0, 2.0, 4.0),
+    r1=(22.0, 15.0, 11.5, 11.0, 17.0, 27.0),
+    r2=(22.0, 14.0, 11.0, 10.5, 9.0, 8.5),
+    cortex=(1.0, 2.2, 3.8, 3.8, 2.2, 1.1),
+    triangular=0.05,
+)
+FEMUR_END = Profile(
+    at=(0.0, 0.72, 1.0),
+    u=(0.0, 0.0, 0.0),
+    v=(0.0, 0.0, 0.0),
+    r1=(15.0, 17.0, 34.0),
+    r2=(15.0, 17.0, 24.0),
+    cortex=(6.0, 4.0, 1.2),
+)
+HUMERUS_END = Profile(
+    at=(0.0, 0.78, 1.0),
+    u=(9.0, 9.0, 8.0),
+    v=(0.0, 0.0, 0.0),
+    r1=(11.0, 12.0, 24.0),
+    r2=(10.0, 9.0, 8.5),
+    cortex=(3.0, 3.0, 0.9),
+)
+FOREARM_START = Profile(
+    at=(0.0, 0.12, 1.0),
+    u=(0.0, 0.0, 1.0),
+    v=(2.0, 0.0, 0.0),
+    r1=(10.5, 6.8, 6.0),
+    r2=(10.5, 6.5, 6.0),
+    cortex=(0.9, 2.2, 2.6),
+)
+METACARPAL = Profile(
+    at=(0.0, 0.5, 1.0),
+    u=(0.0, 0.0, 0.0),
+    v=(0.0, 1.5, 0.0),
+    r1=(6.5, 4.0, 6.8),
+    r2=(6.0, 3.8, 6.5),
+    cortex=(0.7, 1.9, 0.7),
+)
+CARPUS = ((8, -9), (8.5, 1), (8, 12), (7, 21), (21, -12), (21, -4), (22, 6), (21, 17))
+"""Centres of the carpal bones beyond the wrist joint, (s, a) in mm."""
 
 
 @dataclass(frozen=True)
@@ -78,41 +180,80 @@ def wander(generator: Generator, s: FloatArray, scale_mm: float, sd: float) -> F
     return np.asarray(sd / _SPLINE_SD * smooth)
 
 
+@dataclass(frozen=True)
+class Build:
+    """What the bones of one person share.
+
+    Attributes:
+        scale: size relative to the tables.
+        quality: bone density; 1 is a young adult, 0.6 osteoporotic.
+        fat_mm: subcutaneous fat.
+        muscle: girth relative to the tables.
+    """
+
+    scale: float
+    quality: float
+    fat_mm: float
+    muscle: float
+
+
+def knobbly(generator: Generator, tube: Tube, sd: float) -> Tube:
+    """A short bone with relative irregularities of standard deviation `sd` around its surface."""
+    table = tube.table.copy()
+    for column in (RADIUS_COS2, RADIUS_SIN2, RADIUS_COS3, RADIUS_SIN3):
+        table[:, column] = np.clip(
+            generator.normal(0, sd) + wander(generator, tube.s, 4.0, sd / 2), -0.14, 0.14
+        )
+    table[:, R1] *= 1 + wander(generator, tube.s, 4.0, sd)
+    return replace(tube, table=table)
+
+
+def _build(generator: Generator, leanest_mm: float, fattest_mm: float) -> Build:
+    return Build(
+        scale=float(np.clip(generator.normal(1.0, 0.07), 0.82, 1.18)),
+        quality=float(generator.uniform(0.62, 1.08)),
+        fat_mm=float(generator.uniform(leanest_mm, fattest_mm)),
+        muscle=float(np.clip(generator.normal(1.0, 0.1), 0.8, 1.3)),
+    )
+
+
 def long_bone(
     generator: Generator,
     name: str,
-    length: tuple[float, float],
-    centre: tuple[list[float], list[float]],
-    radii: tuple[list[float], list[float]],
-    at: list[float],
-    cortex: list[float],
-    triangular: float,
-    quality: float,
+    profile: Profile,
+    ends: tuple[float, float],
+    build: Build,
+    *,
+    shift: tuple[float, float] = (0.0, 0.0),
+    slant: float = 0.0,
+    bow_mm: float = 0.0,
 ) -> Tube:
     """A long bone between two joints.
 
     Args:
         generator: source of the irregularities.
         name: of the bone.
-        length: s of both ends in mm.
-        centre: u and v at the positions `at`, mm.
-        radii: r1 and r2 at the positions `at`, mm.
-        at: relative positions along the bone, 0..1.
-        cortex: cortical thickness at the positions `at`, mm.
-        triangular: relative size of the third harmonic at mid-shaft: the tibia's edges.
-        quality: bone density, 1 is a young adult, 0.6 osteoporotic.
+        profile: average shape.
+        ends: s of both ends in mm, not scaled.
+        build: size and density.
+        shift: added to the centre line (u, v) in mm, not scaled.
+        slant: shift along a per mm of length.
+        bow_mm: further bending of the shaft along a.
     """
-    s = positions(*length)
+    s = positions(*ends)
     x = (s - s[0]) / (s[-1] - s[0])
-    knots = np.array(at)
+    knots = np.array(profile.at)
+    k = build.scale
 
-    def along(values: list[float]) -> FloatArray:
+    def along(values: tuple[float, ...]) -> FloatArray:
         return spline(knots, np.array(values), x)
 
-    cap = rounded_ends(s, 0.32 * min(radii[0][0], radii[0][-1]))
-    r1, r2 = along(radii[0]), along(radii[1])
-    rough = 1 + wander(generator, s, 5.0, 0.006) + wander(generator, s, 22.0, 0.012)
+    r1, r2 = k * along(profile.r1), k * along(profile.r2)
+    girth = rounded_ends(s, 0.32 * min(r1[0], r1[-1])) * (
+        1 + wander(generator, s, 5.0, 0.006) + wander(generator, s, 22.0, 0.012)
+    )
     shaft = np.clip(np.minimum(x, 1 - x) / 0.25, 0, 1)
+<<<<<<< HEAD
     angle = generator.uniform(0, 2 * np.pi)
     thickness = along(cortex) * (0.55 + 0.45 * quality)
     ends = np.exp(-((np.minimum(s - s[0], s[-1] - s) / (0.085 * np.ptp(s))) ** 2))
@@ -121,20 +262,26 @@ def long_bone(
     scar = s[-1] - generator.uniform(9, 15)
     height = generator.choice([0.0, 0.14]) * quality
     fill = fill + height * np.exp(-(((s - scar) / 0.8) ** 2)) + 0.1 * quality * np.exp(-((s[-1] - s) / 2.2))
+=======
+    edge = generator.uniform(0, 2 * np.pi)
+    edges = profile.triangular * shaft
+    thickness = along(profile.cortex) * (0.55 + 0.45 * build.quality)
+    centre = k * along(profile.u) + shift[0] + slant * (s - s[0]) + bow_mm * np.sin(np.pi * x)
+>>>>>>> phantom
     return make_tube(
         name,
         s,
         {
-            U: along(centre[0]) + wander(generator, s, 45.0, 0.5) + wander(generator, s, 6.0, 0.06),
-            V: along(centre[1]) + wander(generator, s, 45.0, 0.5),
-            R1: np.maximum(r1 * cap * rough, 0.3),
-            R2: np.maximum(r2 * cap * rough, 0.3),
+            U: centre + wander(generator, s, 45.0, 0.5) + wander(generator, s, 6.0, 0.06),
+            V: k * along(profile.v) + shift[1] + wander(generator, s, 45.0, 0.5),
+            R1: np.maximum(r1 * girth, 0.3),
+            R2: np.maximum(r2 * girth, 0.3),
             CORTEX: np.maximum(thickness * (1 + wander(generator, s, 8.0, 0.07)), 0.4),
-            TRABECULAR: np.maximum(fill * (1 + wander(generator, s, 7.0, 0.12)), 0.0),
+            TRABECULAR: _trabecular(generator, s, shaft, build.quality),
             RADIUS_COS2: wander(generator, s, 18.0, 0.018),
             RADIUS_SIN2: wander(generator, s, 18.0, 0.018),
-            RADIUS_COS3: triangular * shaft * np.cos(angle) + wander(generator, s, 12.0, 0.01),
-            RADIUS_SIN3: triangular * shaft * np.sin(angle) + wander(generator, s, 12.0, 0.01),
+            RADIUS_COS3: edges * np.cos(edge) + wander(generator, s, 12.0, 0.01),
+            RADIUS_SIN3: edges * np.sin(edge) + wander(generator, s, 12.0, 0.01),
             CORTEX_COS1: wander(generator, s, 30.0, 0.14),
             CORTEX_SIN1: wander(generator, s, 30.0, 0.14),
             CORTEX_COS2: wander(generator, s, 12.0, 0.08),
@@ -143,27 +290,58 @@ def long_bone(
     )
 
 
+def _trabecular(generator: Generator, s: FloatArray, shaft: FloatArray, quality: float) -> FloatArray:
+    """Volume fraction of trabecular bone along a bone: much at the ends, hardly any in the canal."""
+    from_end = np.minimum(s - s[0], s[-1] - s)
+    ends = np.exp(-((from_end / (0.085 * np.ptp(s))) ** 2))
+    fill = 0.02 + 0.24 * ends + 0.035 * (1 - shaft)
+    # The scar of the growth plate: a thin dense plate across the metaphysis, still visible in half of adults.
+    scar = s[-1] - generator.uniform(9, 15)
+    height = generator.choice([0.0, 0.14])
+    fill = fill + height * np.exp(-(((s - scar) / 0.8) ** 2)) + 0.1 * np.exp(-from_end / 2.2)
+    return np.asarray(np.maximum(quality * fill * (1 + wander(generator, s, 7.0, 0.12)), 0.0))
+
+
+@dataclass(frozen=True)
+class Girth:
+    """Muscle of a limb: centre and radii in mm at six positions along it, see `soft_tissue`."""
+
+    u: tuple[float, ...]
+    v: tuple[float, ...]
+    r1: tuple[float, ...]
+    r2: tuple[float, ...]
+
+
+FOREARM_GIRTH = Girth(u=(9.0,) * 6, v=(0.0,) * 6, r1=(40, 40, 37, 27, 24, 37), r2=(40, 36, 33, 22, 15, 12))
+LEG_GIRTH = Girth(
+    u=(0, 4, 6, 6, 3, 2), v=(0, -6, -16, -10, -3, 2), r1=(62, 52, 52, 35, 34, 34), r2=(62, 52, 52, 36, 40, 62)
+)
+ARM_GIRTH = Girth(u=(0.0,) * 6, v=(2.0,) * 6, r1=(66, 55, 44, 39, 40, 38), r2=(66, 52, 44, 39, 34, 34))
+
+
 def soft_tissue(
-    generator: Generator,
-    at: list[float],
-    length: float,
-    centre: tuple[FloatArray, FloatArray],
-    radii: tuple[list[float], list[float]],
-    fat_mm: float,
+    generator: Generator, girth: Girth, at: tuple[float, ...], length: float, build: Build
 ) -> Tube:
-    """Skin surface, skin and fat depth around a limb; `at` are positions in mm, `centre` u and v there."""
+    """Skin surface, with the depth of skin and fat, around a limb; `at` are the positions of `girth`, mm."""
     s = positions(-160.0, length + 160.0)
     knots = np.array(at)
-    lean = fat_mm * np.clip(1 + wander(generator, s, 60.0, 0.2), 0.4, 2.0)
-    r1 = spline(knots, np.array(radii[0]), s) + lean + wander(generator, s, 40.0, 0.9)
-    r2 = spline(knots, np.array(radii[1]), s) + lean + wander(generator, s, 40.0, 0.9)
+
+    def along(values: tuple[float, ...]) -> FloatArray:
+        return spline(knots, np.array(values), s)
+
+    lean = build.fat_mm * np.clip(1 + wander(generator, s, 60.0, 0.2), 0.4, 2.0)
+    # Muscle varies where there is muscle; at the joints the bones decide.
+    belly = np.clip(np.minimum(s, length - s) / (0.25 * length), 0, 1)
+    size = build.scale * (1 + (build.muscle - 1) * belly)
+    r1 = size * along(girth.r1) + lean + wander(generator, s, 40.0, 0.9)
+    r2 = size * along(girth.r2) + lean + wander(generator, s, 40.0, 0.9)
     skin = generator.uniform(1.2, 2.0)
     return make_tube(
         "tissue",
         s,
         {
-            U: spline(knots, centre[0], s) + wander(generator, s, 80.0, 1.5),
-            V: spline(knots, centre[1], s),
+            U: build.scale * along(girth.u) + wander(generator, s, 80.0, 1.5),
+            V: build.scale * along(girth.v),
             R1: r1,
             R2: r2,
             CORTEX: skin,
@@ -172,32 +350,27 @@ def soft_tissue(
     )
 
 
-def _quality(generator: Generator) -> float:
-    return float(generator.uniform(0.62, 1.08))
-
-
 def forearm(generator: Generator) -> Limb:
-    """Radius and ulna with the carpus, the metacarpal bases and the end of the humerus."""
-    k = float(np.clip(generator.normal(1.0, 0.07), 0.82, 1.18))
+    """Radius and ulna with the carpus, the metacarpals and the end of the humerus."""
+    build = _build(generator, 2.5, 9.0)
+    k = build.scale
     length = 238 * k
-    q = _quality(generator)
-    bow = generator.normal(7.0, 2.0)
-    wide = generator.normal(15.5, 1.3) * k
-    radius = long_bone(
-        generator, "radius", (0, length),
-        ([0, -2, -bow, -bow * 0.8, 0, 1], [0, 0, 1, 2, 1, 0]),
-        ([10.5 * k, 7 * k, 6.3 * k, 6.5 * k, wide * 0.72, wide], [10 * k, 6.5 * k, 6 * k, 6 * k, 8.2 * k, 10 * k]),
-        [0, 0.1, 0.4, 0.7, 0.9, 1.0], [0.8, 2.0, 2.7, 2.6, 1.1, 0.7], 0.05, q,
-    )  # fmt: skip
+    bow = -generator.normal(6.0, 2.0)
+    radius = long_bone(generator, "radius", RADIUS, (0, length), build, bow_mm=bow)
+    apart = (generator.normal(0, 1.2), 0.0)
+    # Ulnar variance: the ulna ends about where the radius does, less its styloid.
     variance = generator.normal(0.0, 1.5)
-    gap = generator.normal(22, 1.2) * k
-    ulna = long_bone(
-        generator, "ulna", (-16 * k, length - 3 + variance),
-        ([gap * 0.62, gap * 0.75, gap, gap * 1.02, gap * 1.0, gap], [-5, -2, 0, 0, 0, 0]),
-        ([12 * k, 10.5 * k, 6.8 * k, 5.6 * k, 5.4 * k, 7.6 * k], [13 * k, 12 * k, 7 * k, 5.6 * k, 5.2 * k, 7 * k]),
-        [0, 0.12, 0.35, 0.7, 0.9, 1.0], [1.0, 1.8, 2.7, 2.4, 1.4, 0.8], 0.04, q,
-    )  # fmt: skip
+    ulna = long_bone(generator, "ulna", ULNA, (-16 * k, length - 3 + variance), build, shift=apart)
+    elbow = long_bone(generator, "humerus", HUMERUS_END, (-250.0, -3.5), build)
+    at = (-120, -10, 0.3 * length, 0.75 * length, length, length + 70)
+    tissue = soft_tissue(generator, FOREARM_GIRTH, at, length, build)
+    return Limb("FOREARM", radius, ulna, _hand(generator, length, build), (elbow,), tissue, length)
+
+
+def _hand(generator: Generator, wrist: float, build: Build) -> tuple[Tube, ...]:
+    k = build.scale
     bones: list[Tube] = []
+<<<<<<< HEAD
     for number, (row, a) in enumerate(
         [(8, -9), (8.5, 1), (8, 12), (7, 21), (21, -12), (21, -4), (22, 6), (21, 17)]
     ):
@@ -232,78 +405,62 @@ def forearm(generator: Generator) -> Limb:
         ([40 * m, 40 * m, 37 * m, 27 * m, 24 * k, 37 * k], [40 * m, 36 * m, 33 * m, 22 * m, 15 * k, 12 * k]), fat,
     )  # fmt: skip
     return Limb("FOREARM", radius, ulna, tuple(bones), (humerus,), tissue, length)
+=======
+    for number, (s, a) in enumerate(CARPUS):
+        size = k * generator.uniform((6.4, 6.0, 6.0), (8.2, 8.0, 8.5))
+        centre = np.array([wrist + s * k, a * k, 0.0]) + generator.normal(0, 0.5, 3)
+        radii = (float(size[0]), float(size[1]), float(size[2]))
+        carpal = ellipsoid(f"carpal-{number + 1}", centre, radii, 0.8, 0.2 * build.quality)
+        bones.append(knobbly(generator, carpal, 0.09))
+    for number, a in enumerate((-19, -8, 1, 10, 20)):
+        start = wrist + (29 + 0.1 * abs(a - 1)) * k
+        ends = (start, start + 62 * k)
+        name = f"metacarpal-{number + 1}"
+        shift = (0.9 * a * k, 0.0)
+        bones.append(long_bone(generator, name, METACARPAL, ends, build, shift=shift, slant=0.013 * a))
+    return tuple(bones)
+>>>>>>> phantom
 
 
 def lower_leg(generator: Generator) -> Limb:
-    """Tibia and fibula with the talus, the calcaneus and the femoral condyles."""
-    k = float(np.clip(generator.normal(1.0, 0.07), 0.82, 1.18))
+    """Tibia and fibula with the talus, the calcaneus and the end of the femur."""
+    build = _build(generator, 3.0, 14.0)
+    k, q = build.scale, build.quality
     length = 355 * k
-    q = _quality(generator)
-    bow = generator.normal(2.0, 2.0)
-    tibia = long_bone(
-        generator, "tibia", (0, length),
-        ([0, 0, bow, bow, 0, 0], [0, 0, 2, 3, 0, 0]),
-        ([36 * k, 24 * k, 14 * k, 11.5 * k, 15.5 * k, 23 * k], [24 * k, 21 * k, 15 * k, 12.5 * k, 14 * k, 18 * k]),
-        [0, 0.1, 0.3, 0.68, 0.9, 1.0], [1.2, 2.2, 4.6, 5.2, 2.0, 1.1], 0.09, q,
-    )  # fmt: skip
-    gap = generator.normal(25, 2) * k
-    fibula = long_bone(
-        generator, "fibula", (18 * k, length + 17 * k),
-        ([gap + 5, gap + 2, gap, gap, gap - 3, gap - 1], [-13, -12, -10, -9, -6, -5]),
-        ([10 * k, 6 * k, 5.8 * k, 5.8 * k, 6.4 * k, 9 * k], [10 * k, 6 * k, 6 * k, 6 * k, 6.4 * k, 8 * k]),
-        [0, 0.08, 0.3, 0.7, 0.9, 1.0], [0.9, 1.8, 2.6, 2.6, 1.7, 0.9], 0.07, q,
-    )  # fmt: skip
+    tibia = long_bone(generator, "tibia", TIBIA, (0, length), build, bow_mm=generator.normal(2.0, 2.0))
+    apart = (generator.normal(0, 2.0), 0.0)
+    fibula = long_bone(generator, "fibula", FIBULA, (18 * k, length + 17 * k), build, shift=apart)
     talus = ellipsoid("talus", np.array([length + 16 * k, 0, 4]), (13 * k, 20 * k, 26 * k), 1.1, 0.24 * q)
     heel = ellipsoid(
+<<<<<<< HEAD
         "calcaneus", np.array([length + 43 * k, -2, -12]), (19 * k, 18 * k, 36 * k), 1.1, 0.2 * q
+=======
+        "calcaneus", np.array([length + 46 * k, -2, -12]), (16 * k, 18 * k, 36 * k), 1.1, 0.2 * q
+>>>>>>> phantom
     )
     condyles = tuple(
-        ellipsoid(f"condyle-{n}", np.array([-25 * k, a * k, 0]), (23 * k, 19 * k, 27 * k), 1.1, 0.22 * q)
+        ellipsoid(f"condyle-{n + 1}", np.array([-26 * k, a * k, 0]), (23 * k, 19 * k, 27 * k), 1.1, 0.22 * q)
         for n, a in enumerate((-18, 18))
     )
-    femur = long_bone(
-        generator, "femur", (-300.0, -12.0),
-        ([0, 0, 0], [0, 0, 0]), ([15 * k, 17 * k, 34 * k], [15 * k, 17 * k, 24 * k]),
-        [0, 0.72, 1.0], [6.0, 4.0, 1.2], 0.03, q,
-    )  # fmt: skip
-    fat = generator.uniform(3, 14)
-    m = generator.normal(1.0, 0.1)
-    u = np.array([0, 4, 6, 6, 3, 2]) * k
-    v = np.array([0, -6, -16, -10, -3, 2]) * k
-    tissue = soft_tissue(
-        generator, [-120, -10, 0.28 * length, 0.75 * length, length, length + 70], length, (u, v),
-        ([62 * m, 52 * k, 52 * m, 35 * m, 34 * k, 34 * k], [62 * m, 52 * k, 52 * m, 36 * m, 40 * k, 62 * k]), fat,
-    )  # fmt: skip
+    femur = long_bone(generator, "femur", FEMUR_END, (-300.0, -14.0 * k), build)
+    at = (-120, -10, 0.28 * length, 0.75 * length, length, length + 70)
+    tissue = soft_tissue(generator, LEG_GIRTH, at, length, build)
     return Limb("LEG", tibia, fibula, (talus, heel), (*condyles, femur), tissue, length)
 
 
 def upper_arm(generator: Generator) -> Limb:
     """Humerus with the proximal ends of radius and ulna; the shoulder blade is left to a later scene."""
-    k = float(np.clip(generator.normal(1.0, 0.07), 0.82, 1.18))
+    build = _build(generator, 3.0, 14.0)
+    k = build.scale
     length = 305 * k
-    q = _quality(generator)
     bow = generator.normal(0.0, 2.0)
-    humerus = long_bone(
-        generator, "humerus", (0, length),
-        ([3, 1, bow, bow, 0, 0], [0, 0, 0, 2, 2, 4]),
-        ([22 * k, 15 * k, 11.5 * k, 11 * k, 17 * k, 27 * k], [22 * k, 14 * k, 11 * k, 10.5 * k, 9 * k, 8.5 * k]),
-        [0, 0.14, 0.4, 0.7, 0.88, 1.0], [1.0, 2.2, 3.8, 3.8, 2.2, 1.1], 0.05, q,
-    )  # fmt: skip
+    humerus = long_bone(generator, "humerus", HUMERUS, (0, length), build, bow_mm=bow)
     beyond = tuple(
-        long_bone(
-            generator, name, (length + start * k, length + 200),
-            ([a, a, a * 1.2], [2, 0, 0]), ([r * k, 6.8 * k, 6 * k], [r * k, 6.5 * k, 6 * k]),
-            [0, 0.12, 1.0], [0.9, 2.2, 2.6], 0.04, q,
-        )
-        for name, start, a, r in (("radius", 4.0, -13.0 * k, 10.0), ("ulna", -9.0, 9.0 * k, 11.0))
-    )  # fmt: skip
-    fat = generator.uniform(3, 14)
-    m = generator.normal(1.0, 0.1)
-    tissue = soft_tissue(
-        generator, [-80, 20, 0.45 * length, 0.8 * length, length, length + 80], length,
-        (np.zeros(6), np.full(6, 2.0)),
-        ([66 * m, 55 * m, 44 * m, 39 * m, 40 * k, 38 * m], [66 * m, 52 * m, 44 * m, 39 * m, 34 * k, 34 * m]), fat,
-    )  # fmt: skip
+        long_bone(generator, name, FOREARM_START, (length + s * k, length + 200), build, shift=(a * k, 0.0))
+        for name, s, a in (("radius", 4.0, -13.0), ("ulna", -9.0, 9.0))
+    )
+    at = (-80, 20, 0.45 * length, 0.8 * length, length, length + 80)
+    tissue = soft_tissue(generator, ARM_GIRTH, at, length, build)
     return Limb("HUMERUS", humerus, None, beyond, (), tissue, length)
 
 

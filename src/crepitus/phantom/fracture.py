@@ -118,7 +118,7 @@ class Fracture:
         """The numbers that the compiled kernel reads, shape (3, 8).
 
         Args:
-            widest_mm: no part of the bone is farther from its axis; bounds where the surfaces have to be evaluated.
+            widest_mm: no part of the bone is farther from its axis; bounds where surfaces are evaluated.
         """
         second = np.zeros(8) if self.second is None else self.second.packed()
         taper = (1.0, 0.0, _COMPLETE, 1.0) if self.taper is None else self.taper
@@ -155,7 +155,9 @@ def surface_height(surfaces: FloatArray, k: int, rough: FloatArray, s: float, a:
         k: which row.
         rough: periodic table of roughness with unit variance, shape (n, n) with n a power of two,
             cells of `ROUGHNESS_CELL_MM`.
-        s, a, b: position in mm; a and b from the centre line.
+        s: position along the bone, mm.
+        a: across it, from the centre line, mm.
+        b: likewise.
     """
     wrap = rough.shape[0] - 1
     x = a / 0.5 + surfaces[k, 6] + 4096.0
@@ -170,7 +172,8 @@ def surface_height(surfaces: FloatArray, k: int, rough: FloatArray, s: float, a:
     height = s - surfaces[k, 0] - surfaces[k, 1] * a - surfaces[k, 2] * b - surfaces[k, 5] * bump
     if surfaces[k, 3] != 0.0:
         height -= surfaces[k, 3] * np.arctan2(b, a) / (2 * np.pi)
-    return height * surfaces[k, 4]
+    result: float = height * surfaces[k, 4]
+    return result
 
 
 @compiled
@@ -178,7 +181,8 @@ def _band(height: float, gap: float, soft: float) -> float:
     """Share of the interval of length `soft` around `height` that lies in the gap; exactly 0 without one."""
     low = max(height - 0.5 * soft, -0.5 * gap)
     high = min(height + 0.5 * soft, 0.5 * gap)
-    return max(0.0, high - low) / soft
+    share: float = max(0.0, high - low) / soft
+    return share
 
 
 @compiled
@@ -191,7 +195,9 @@ def kept(
         fracture: `Fracture.packed()`.
         rough: roughness table, see `surface_height`.
         mask: which fragments belong to the piece, shape (3,), 0 or 1.
-        s, a, b: position in mm; a and b from the centre line.
+        s: position along the bone, mm.
+        a: across it, from the centre line, mm.
+        b: likewise.
         soft: length in mm over which the gap's edge is averaged.
     """
     gap = fracture[2, 0]
@@ -200,7 +206,8 @@ def kept(
     # Far from the surface no sum is needed: its reach is bounded by slope, pitch and roughness.
     far = s - fracture[0, 0]
     if abs(far) > fracture[2, 6]:
-        return mask[0] if far < 0.0 else mask[1]
+        whole: float = mask[0] if far < 0.0 else mask[1]
+        return whole
     height = surface_height(fracture, 0, rough, s, a, b)
     removed = _band(height, gap, soft)
     fragment = 0
@@ -211,7 +218,8 @@ def kept(
             removed = max(removed, _band(second, gap, soft))
             if second < 0.0:
                 fragment = 2
-    return mask[fragment] * (1.0 - removed)
+    share: float = mask[fragment] * (1.0 - removed)
+    return share
 
 
 def roughness_table(generator: np.random.Generator, size: int = 128, exponent: float = 1.6) -> FloatArray:

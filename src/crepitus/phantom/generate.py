@@ -67,8 +67,8 @@ def is_fractured(seed: int, index: int) -> bool:
 def make_image(request: Request, index: int) -> Sample:
     """Image number `index` of a request; depends on nothing else.
 
-    Scene, fracture and noise come from three independent streams, so that pose, exposure, anatomy and noise have
-    the same distribution with and without a fracture.
+    Scene, fracture and noise come from three independent streams, so that pose, exposure, anatomy and noise
+    have the same distribution with and without a fracture.
     """
     streams = np.random.SeedSequence([request.seed, index]).spawn(3)
     scene_stream, fracture_stream, noise = (np.random.default_rng(s) for s in streams)
@@ -128,6 +128,20 @@ def _make_some(request: Request, indices: range) -> list[Sample]:
     return [make_image(request, index) for index in indices]
 
 
+def _cores() -> int:
+    """Cores that this process may use; a container or a scheduler may grant fewer than there are."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _one_thread() -> None:
+    """Each worker has a core of its own; OpenCV's threads would only fight over it."""
+    import cv2
+
+    cv2.setNumThreads(1)
+
+
 def make_images(request: Request, count: int, workers: int | None = None) -> Iterator[Sample]:
     """Images 0 to count - 1 in order.
 
@@ -136,7 +150,7 @@ def make_images(request: Request, count: int, workers: int | None = None) -> Ite
         count: how many.
         workers: processes; None means one per core, 1 means none besides this one.
     """
-    workers = len(os.sched_getaffinity(0)) if workers is None else workers
+    workers = _cores() if workers is None else workers
     if workers < 1:
         raise UsageError(f"--workers: expected a whole number from 1, got {workers}")
     if workers == 1 or count < 8:
@@ -147,7 +161,8 @@ def make_images(request: Request, count: int, workers: int | None = None) -> Ite
     yield make_image(request, 0)
     step = 4
     chunks = iter(range(low, min(low + step, count)) for low in range(1, count, step))
-    with ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn")) as pool:
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(workers, mp_context=context, initializer=_one_thread) as pool:
         # Only a few chunks are under way at a time: the writer may be slower than the workers.
         pending: deque[Future[list[Sample]]] = deque()
         for chunk in chunks:

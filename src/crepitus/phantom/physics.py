@@ -22,8 +22,8 @@ MASS_ATTENUATION_CM2_G = np.array(
         [0.306, 0.2396, 0.2123, 0.1974, 0.1800, 0.1688],
     ]
 )
-"""Cortical bone, soft tissue, adipose tissue (ICRU-44 compositions): NIST X-ray Mass Attenuation Coefficients,
-table 4, https://physics.nist.gov/PhysRefData/XrayMassCoef/tab4.html. Shape (3, 6)."""
+"""Cortical bone, soft tissue, adipose tissue (ICRU-44): NIST X-Ray Mass Attenuation Coefficients, table 4,
+https://physics.nist.gov/PhysRefData/XrayMassCoef/tab4.html. Shape (3, 6)."""
 
 DENSITY_G_CM3 = np.array([1.92, 1.06, 0.95])
 """Densities of the three materials, same source, table 2."""
@@ -55,7 +55,7 @@ def tube_spectrum(kilovolt: float, bins: int = 4) -> Spectrum:
     """A filtered bremsstrahlung spectrum as a few energies.
 
     Kramers' law, weight (kV - E), behind 3 mm of aluminium. Its attenuation is taken as a photoelectric term
-    proportional to E^-3 plus a constant, through the values of NIST table 3 at 30 keV (0.305 /mm) and at 60 keV
+    proportional to E^-3 plus a constant, through the values of NIST table 3 at 30 keV (0.305 /mm) and 60 keV
     (0.0750 /mm).
     """
     edges = np.linspace(25.0, max(kilovolt, 40.0), bins + 1)
@@ -166,7 +166,8 @@ def tone(
 
     Args:
         values: output of `log_signal`, shape (rows, columns).
-        low, high: values shown at the levels `black` and `white`.
+        low: value shown at the level `black`.
+        high: value shown at the level `white`.
         exposure: contrast, toe, local contrast, levels and bits.
     """
     x = (values - low) / max(high - low, 1e-6)

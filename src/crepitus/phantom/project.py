@@ -1,7 +1,7 @@
 """Rays through the three-dimensional density: path lengths per material on the detector.
 
-World frame in mm: x right, y down, z towards the source, the detector in the plane z = 0. The integral runs along
-the true diverging ray of each detector element, or along z for a parallel beam.
+World frame in mm: x right, y down, z towards the source, the detector in the plane z = 0. The integral runs
+along the true diverging ray of each detector element, or along z for a parallel beam.
 """
 
 from __future__ import annotations
@@ -103,8 +103,16 @@ class Bone:
 
 @dataclass(frozen=True)
 class Textures:
+<<<<<<< HEAD
     """Tables of noise that all bones share: trabeculae (n, n, n) with unit variance, n a power of two;
     roughness (m, m).
+=======
+    """Tables of noise that all bones share.
+
+    Attributes:
+        trabeculae: shape (n, n, n) with unit variance, n a power of two.
+        roughness: shape (m, m) with unit variance, m a power of two.
+>>>>>>> phantom
     """
 
     trabeculae: NDArray[np.float32]
@@ -335,7 +343,8 @@ def _in_canal(canal: FloatArray, s: float, a: float, b: float, soft: float) -> f
     da = a - canal[1] - canal[3] * ds
     db = b - canal[2] - canal[4] * ds
     distance = np.sqrt(da * da + db * db) - canal[5]
-    return min(1.0, max(0.0, 0.5 - distance / soft))
+    share: float = min(1.0, max(0.0, 0.5 - distance / soft))
+    return share
 
 
 @compiled
@@ -370,14 +379,14 @@ def tissue_paths(limb: Tube, detector: Detector, pose: Pose) -> FloatArray:
     """Chords through nested soft tissue surfaces, from the closed form for an elliptic cylinder.
 
     Args:
-        limb: centre and radii of the skin's outer surface; the columns `CORTEX` and `TRABECULAR` hold the depth
-            of the skin's inner surface and of the muscle fascia under it, mm.
+        limb: centre and radii of the skin's outer surface; the columns `CORTEX` and `TRABECULAR` hold the
+            depth of the skin's inner surface and of the muscle fascia under it, mm.
         detector: the grid.
         pose: of the limb.
 
     Returns:
-        shape (5, rows, columns): chord within the outer skin, the inner skin and the fascia, mm; position along
-        the limb and distance across it of the ray, mm.
+        shape (5, rows, columns): chord within the outer skin, the inner skin and the fascia, mm; position
+        along the limb and distance across it of the ray, mm.
     """
     out = np.zeros((5, detector.rows, detector.columns))
     geometry = np.array([*detector.origin_mm, detector.pitch_mm, *detector.source_mm])

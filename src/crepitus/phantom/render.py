@@ -62,8 +62,8 @@ def primary(scene: Scene, breaks: Breaks, detector: Detector) -> FloatArray:
 def _anchors(scene: Scene) -> tuple[float, float]:
     """Log signals shown as black and white, from a coarse look at the unbroken limb.
 
-    Consoles set the window by the image's histogram. The fracture is left out, so that nothing of it reaches the
-    window and through it every pixel.
+    Consoles set the window by the image's histogram. The fracture is left out, so that nothing of it reaches
+    the window and through it every pixel.
     """
     coarse = scene.detector.coarser(scene.detector.rows // _ANCHOR_GRID)
     seen = -np.log(primary(scene, Breaks(), coarse) + 0.01)
@@ -118,7 +118,9 @@ def _outside_field(pixels: Pixels, corners: FloatArray, level: float) -> Pixels:
     cv2.fillConvexPoly(mask, np.rint(corners * 16).astype(np.int32), 255, cv2.LINE_AA, shift=4)
     share = cv2.GaussianBlur(mask, (0, 0), pixels.shape[0] / 400).astype(np.float64) / 255.0
     top = np.iinfo(pixels.dtype).max
-    return np.asarray(np.rint(pixels * share + level * top * (1 - share))).astype(pixels.dtype)
+    shown = np.rint(pixels * share + level * top * (1 - share))
+    result: Pixels = shown.astype(pixels.dtype)
+    return result
 
 
 def fracture_trace(scene: Scene, breaks: Breaks, fracture: Fracture) -> FloatArray:
@@ -133,7 +135,7 @@ def fracture_trace(scene: Scene, breaks: Breaks, fracture: Fracture) -> FloatArr
 
 
 def box_around(trace: FloatArray, size: int) -> FloatArray | None:
-    """Box (4,) around a trace with a margin, clipped to the image; None if less than a third of it is inside."""
+    """Box (4,) around a trace with a margin, clipped; None if less than a third of the trace is inside."""
     inside = ((trace >= 0) & (trace < size)).all(axis=1)
     if inside.mean() < 1 / 3:
         return None

@@ -76,7 +76,7 @@ def trabecular_texture(size: int = 64) -> NDArray[np.float32]:
     radius = np.sqrt(f[:, None, None] ** 2 + f[None, :, None] ** 2 + f[None, None, :] ** 2)
     band = np.exp(-(((radius - 0.13) / 0.1) ** 2)) * (radius > 0)
     noise = np.fft.ifftn(np.fft.fftn(generator.standard_normal((size,) * 3)) * band).real
-    return np.clip(noise / noise.std(), -2.5, 2.5).astype(np.float32)
+    return np.asarray(np.clip(noise / noise.std(), -2.5, 2.5), dtype=np.float32)
 
 
 def base_textures() -> Textures:

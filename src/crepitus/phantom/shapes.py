@@ -1,8 +1,8 @@
 """Bones and soft tissue as signed distance functions of generalised cylinders along splines.
 
 All shapes of a limb live in one limb frame (s, a, b) in mm: s along the limb, a and b across it. A `Tube`
-follows a centre line (u(s), v(s)) with an elliptic cross-section whose radius and cortical thickness vary with
-s and with the angle around it; an ellipsoid is a tube whose radius closes at both ends.
+follows a centre line (u(s), v(s)) with an elliptic cross-section whose radius and cortical thickness vary
+with s and with the angle around it; an ellipsoid is a tube whose radius closes at both ends.
 """
 
 from __future__ import annotations
@@ -36,8 +36,8 @@ class Tube:
     Attributes:
         name: for example "radius".
         start_mm: s of the first row of the table.
-        table: shape (k, 16), float64, one row every `TABLE_STEP_MM`: centre u, v; radii r1 (along a), r2 (along
-            b); slope of the mean radius; cortical thickness; volume fraction of trabecular bone; bounding
+        table: shape (k, 16), float64, one row every `TABLE_STEP_MM`: centre u, v; radii r1 (along a), r2
+            (along b); slope of the mean radius; cortical thickness; share of trabecular bone; bounding
             radius; then relative harmonics around the axis of the radius (2, 3) and the cortex (1, 2).
     """
 
@@ -48,7 +48,7 @@ class Tube:
     @property
     def s(self) -> FloatArray:
         """Position of each row of the table along the limb in mm."""
-        return self.start_mm + TABLE_STEP_MM * np.arange(len(self.table))
+        return np.asarray(self.start_mm + TABLE_STEP_MM * np.arange(len(self.table)), dtype=np.float64)
 
     @property
     def end_mm(self) -> float:
@@ -110,7 +110,7 @@ def rounded_ends(s: FloatArray, cap_mm: float) -> FloatArray:
     """Factor of the radius, shape like `s`, that closes a tube with elliptic caps of length `cap_mm`."""
     inset = np.minimum(s - s[0], s[-1] - s)
     x = np.clip(1 - inset / cap_mm, 0, 1)
-    return np.sqrt(np.maximum(1 - x * x, 1e-6))
+    return np.asarray(np.sqrt(np.maximum(1 - x * x, 1e-6)))
 
 
 def ellipsoid(
@@ -142,8 +142,12 @@ def surface_distance(
     Args:
         table: of the tube; its row `i` gives slope and harmonics.
         i: nearest row.
-        u, v, r1, r2: interpolated centre and radii in mm.
-        a, b: position across the limb in mm.
+        u: interpolated centre along a, mm.
+        v: along b.
+        r1: interpolated radius along a, mm.
+        r2: along b.
+        a: position across the limb, mm.
+        b: likewise.
 
     Returns:
         distance, and the cortical thickness there, both in mm.
