@@ -41,9 +41,6 @@ def options(
     """Find, localize and classify bone fractures in radiographs. Not a medical device."""
 
 
-
-
-
 app.command("methods")(methods.methods)
 app.command("import")(import_.import_)
 app.command("merge")(merge.merge)

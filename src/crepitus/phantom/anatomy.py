@@ -253,21 +253,10 @@ def long_bone(
         1 + wander(generator, s, 5.0, 0.006) + wander(generator, s, 22.0, 0.012)
     )
     shaft = np.clip(np.minimum(x, 1 - x) / 0.25, 0, 1)
-<<<<<<< HEAD
-    angle = generator.uniform(0, 2 * np.pi)
-    thickness = along(cortex) * (0.55 + 0.45 * quality)
-    ends = np.exp(-((np.minimum(s - s[0], s[-1] - s) / (0.085 * np.ptp(s))) ** 2))
-    fill = (0.02 + 0.24 * ends + 0.035 * (1 - shaft)) * quality
-    # The scar of the growth plate: a thin dense plate across the metaphysis, still visible in half of adults.
-    scar = s[-1] - generator.uniform(9, 15)
-    height = generator.choice([0.0, 0.14]) * quality
-    fill = fill + height * np.exp(-(((s - scar) / 0.8) ** 2)) + 0.1 * quality * np.exp(-((s[-1] - s) / 2.2))
-=======
     edge = generator.uniform(0, 2 * np.pi)
     edges = profile.triangular * shaft
     thickness = along(profile.cortex) * (0.55 + 0.45 * build.quality)
     centre = k * along(profile.u) + shift[0] + slant * (s - s[0]) + bow_mm * np.sin(np.pi * x)
->>>>>>> phantom
     return make_tube(
         name,
         s,
@@ -370,42 +359,6 @@ def forearm(generator: Generator) -> Limb:
 def _hand(generator: Generator, wrist: float, build: Build) -> tuple[Tube, ...]:
     k = build.scale
     bones: list[Tube] = []
-<<<<<<< HEAD
-    for number, (row, a) in enumerate(
-        [(8, -9), (8.5, 1), (8, 12), (7, 21), (21, -12), (21, -4), (22, 6), (21, 17)]
-    ):
-        size = (generator.uniform(5.6, 7.2) * k, generator.uniform(5.4, 6.8) * k, generator.uniform(6, 8) * k)
-        where = np.array([length + row * k + generator.normal(0, 0.5), a * k + generator.normal(0, 0.5), 0.0])
-        bones.append(ellipsoid(f"carpal-{number}", where, size, 0.8, 0.2 * q))
-    for number, a in enumerate([-19, -8, 1, 10, 20]):
-        start = length + (29 + abs(a - 1) * 0.1) * k
-        bones.append(
-            long_bone(
-                generator,
-                f"metacarpal-{number + 1}",
-                (start, start + 62 * k),
-                ([a * 0.9, a * 1.25, a * 1.7], [0, 1.5, 0]),
-                ([6.5 * k, 4 * k, 6.8 * k], [6 * k, 3.8 * k, 6.5 * k]),
-                [0, 0.5, 1.0],
-                [0.7, 1.9, 0.7],
-                0.03,
-                q,
-            )  # fmt: skip
-        )
-    humerus = long_bone(
-        generator, "humerus", (-250.0, -3.5),
-        ([gap * 0.4, gap * 0.4, gap * 0.35], [0, 0, 0]), ([11 * k, 12 * k, 24 * k], [10 * k, 9 * k, 8.5 * k]),
-        [0, 0.78, 1.0], [3.0, 3.0, 0.9], 0.03, q,
-    )  # fmt: skip
-    fat = generator.uniform(2.5, 9)
-    m = generator.normal(1.0, 0.1)
-    mid = np.full(6, gap / 2 - 2)
-    tissue = soft_tissue(
-        generator, [-120, -10, 0.3 * length, 0.75 * length, length, length + 70], length, (mid, np.zeros(6)),
-        ([40 * m, 40 * m, 37 * m, 27 * m, 24 * k, 37 * k], [40 * m, 36 * m, 33 * m, 22 * m, 15 * k, 12 * k]), fat,
-    )  # fmt: skip
-    return Limb("FOREARM", radius, ulna, tuple(bones), (humerus,), tissue, length)
-=======
     for number, (s, a) in enumerate(CARPUS):
         size = k * generator.uniform((6.4, 6.0, 6.0), (8.2, 8.0, 8.5))
         centre = np.array([wrist + s * k, a * k, 0.0]) + generator.normal(0, 0.5, 3)
@@ -419,7 +372,6 @@ def _hand(generator: Generator, wrist: float, build: Build) -> tuple[Tube, ...]:
         shift = (0.9 * a * k, 0.0)
         bones.append(long_bone(generator, name, METACARPAL, ends, build, shift=shift, slant=0.013 * a))
     return tuple(bones)
->>>>>>> phantom
 
 
 def lower_leg(generator: Generator) -> Limb:
@@ -432,11 +384,7 @@ def lower_leg(generator: Generator) -> Limb:
     fibula = long_bone(generator, "fibula", FIBULA, (18 * k, length + 17 * k), build, shift=apart)
     talus = ellipsoid("talus", np.array([length + 16 * k, 0, 4]), (13 * k, 20 * k, 26 * k), 1.1, 0.24 * q)
     heel = ellipsoid(
-<<<<<<< HEAD
-        "calcaneus", np.array([length + 43 * k, -2, -12]), (19 * k, 18 * k, 36 * k), 1.1, 0.2 * q
-=======
         "calcaneus", np.array([length + 46 * k, -2, -12]), (16 * k, 18 * k, 36 * k), 1.1, 0.2 * q
->>>>>>> phantom
     )
     condyles = tuple(
         ellipsoid(f"condyle-{n + 1}", np.array([-26 * k, a * k, 0]), (23 * k, 19 * k, 27 * k), 1.1, 0.22 * q)

@@ -103,16 +103,11 @@ class Bone:
 
 @dataclass(frozen=True)
 class Textures:
-<<<<<<< HEAD
-    """Tables of noise that all bones share: trabeculae (n, n, n) with unit variance, n a power of two;
-    roughness (m, m).
-=======
     """Tables of noise that all bones share.
 
     Attributes:
         trabeculae: shape (n, n, n) with unit variance, n a power of two.
         roughness: shape (m, m) with unit variance, m a power of two.
->>>>>>> phantom
     """
 
     trabeculae: NDArray[np.float32]

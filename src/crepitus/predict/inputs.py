@@ -9,7 +9,7 @@ from pathlib import Path
 
 from crepitus.data.folder import DataSet
 from crepitus.data.images import IMAGE_SUFFIXES, read_image
-from crepitus.dicom.read import image_id_for, read_dicom
+from crepitus.dicom.read import read_dicom
 from crepitus.errors import SetAside, UsageError
 from crepitus.predict.model import InputImage
 
@@ -62,8 +62,8 @@ def from_files(files: Sequence[Path]) -> Iterator[Input]:
             if file.suffix.lower() in IMAGE_SUFFIXES:
                 image_id, pixels = _id_from_name(file), read_image(file)
             else:
-                radiograph, metadata = read_dicom(file)
-                image_id, pixels = image_id_for(file, metadata), radiograph
+                radiograph = read_dicom(file)
+                image_id, pixels = radiograph.image_id, radiograph.pixels
         except SetAside as error:
             yield str(file), error
             continue

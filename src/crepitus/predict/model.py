@@ -90,7 +90,7 @@ class Model:
     def predict(self, images: list[InputImage]) -> list[Prediction]:
         """Answers for a batch, in its order."""
         size = self._method.config.input.size_px
-        fits = [SquareFit(*image.pixels.shape, size) for image in images]
+        fits = [SquareFit(image.pixels.shape[0], image.pixels.shape[1], size) for image in images]
         batch = np.stack([fit.apply(image.pixels) for fit, image in zip(fits, images, strict=True)])
         tensor = torch.from_numpy(batch)[:, None].to(self.device)
         with torch.inference_mode(), autocast(self._method.config.training.precision, self.device.type):
