@@ -108,3 +108,8 @@ def test_score_is_the_maximum_of_the_averaged_levels():
     decoded = method.decode(raw)
     assert decoded.heatmaps.shape == (1, 16, 16)
     assert decoded.scores.item() == pytest.approx(0.5, abs=1e-6)
+
+
+def test_what_is_not_a_number_is_not_inside_the_window():
+    loss = window_loss(torch.tensor([torch.nan]), torch.tensor([0.0]), torch.tensor([1.0]), "kld")
+    assert torch.isnan(loss).all()

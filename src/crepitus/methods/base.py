@@ -70,7 +70,7 @@ class TrainingConfig(BaseModel):
         warmup_fraction: part of the steps that warms up ("one-cycle").
         gradient_clip: largest norm of the gradient; 0 switches it off.
         positive_fraction: share of positives in an epoch, see `data.sampling`; null takes every image.
-        precision: "32", "bf16" or "16" (mixed), or "auto": bf16 where the device has it.
+        precision: "fp32", "bf16" or "fp16" (mixed), or "auto": bf16 where the device computes in it.
         devices: number of devices, or "auto".
         workers: loader processes per device; "auto" takes the cores, at most 8.
         seed: of everything random.
@@ -88,7 +88,7 @@ class TrainingConfig(BaseModel):
     warmup_fraction: float = Field(default=0.1, ge=0, lt=1)
     gradient_clip: float = Field(default=0.0, ge=0)
     positive_fraction: float | None = Field(default=None, gt=0, lt=1)
-    precision: Literal["32", "bf16", "16", "auto"] = "auto"
+    precision: Literal["fp32", "bf16", "fp16", "auto"] = "auto"
     devices: int | Literal["auto"] = "auto"
     workers: int | Literal["auto"] = "auto"
     seed: int = Field(default=0, ge=0)

@@ -71,7 +71,7 @@ def _infer(
     images = PreparedImages(data, image_ids, size=size)
     scores: list[float] = []
     heatmaps: dict[str, Heatmap] = {}
-    for batch, targets in loader(images, ShareSampler(len(images)), batch_size=8, workers=1):
+    for batch, targets in loader(images, ShareSampler(len(images)), batch_size=8, workers=0):
         with autocast(method.config.training.precision, device.type):
             decoded = method.infer(network, batch.to(device))
         scores.extend(decoded.scores.double().cpu().tolist())

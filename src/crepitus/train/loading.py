@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -178,6 +179,11 @@ def worker_count(setting: int | str, *, on_cpu: bool) -> int:
     return min(MAX_WORKERS, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 4)
 
 
+def _clean_processes() -> str:
+    """How to start loader processes: never by forking a process whose libraries may hold locks or threads."""
+    return "forkserver" if "forkserver" in multiprocessing.get_all_start_methods() else "spawn"
+
+
 def _single_threaded(_worker: int) -> None:
     cv2.setNumThreads(1)
     torch.set_num_threads(1)
@@ -196,6 +202,7 @@ def loader(
         worker_init_fn=_single_threaded,
         persistent_workers=workers > 0,
         prefetch_factor=4 if workers else None,
+        multiprocessing_context=_clean_processes() if workers else None,
         pin_memory=torch.cuda.is_available(),
         drop_last=drop_last,
     )

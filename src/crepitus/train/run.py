@@ -26,7 +26,7 @@ from crepitus.train.loading import EpochSampler, PreparedImages, ShareSampler, l
 from crepitus.train.module import MethodModule
 from crepitus.train.records import RunFolder
 
-PRECISIONS = {"32": "32-true", "bf16": "bf16-mixed", "16": "16-mixed"}
+PRECISIONS = {"fp32": "32-true", "bf16": "bf16-mixed", "fp16": "16-mixed"}
 
 
 def start_run(

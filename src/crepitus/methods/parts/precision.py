@@ -11,17 +11,17 @@ def resolve_precision(setting: str, device: str) -> str:
     """Make "auto" concrete: the short type where the device computes in it natively.
 
     Args:
-        setting: "32", "bf16", "16" or "auto".
+        setting: "fp32", "bf16", "fp16" or "auto".
         device: "cpu" or "cuda".
 
     Returns:
-        "32", "bf16" or "16".
+        "fp32", "bf16" or "fp16".
     """
     if setting != "auto":
         return setting
     if device == "cuda":
-        return "bf16" if torch.cuda.is_bf16_supported() else "16"
-    return "bf16" if _cpu_has_bf16() else "32"
+        return "bf16" if torch.cuda.is_bf16_supported() else "fp16"
+    return "bf16" if _cpu_has_bf16() else "fp32"
 
 
 def _cpu_has_bf16() -> bool:
@@ -35,5 +35,5 @@ def _cpu_has_bf16() -> bool:
 def autocast(setting: str, device: str) -> torch.autocast:
     """A context in which a network computes in the resolved precision."""
     precision = resolve_precision(setting, device)
-    kind = torch.float16 if precision == "16" else torch.bfloat16
-    return torch.autocast(device, kind, enabled=precision != "32")
+    kind = torch.float16 if precision == "fp16" else torch.bfloat16
+    return torch.autocast(device, kind, enabled=precision != "fp32")

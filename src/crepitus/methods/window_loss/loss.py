@@ -43,9 +43,8 @@ def window_loss(logits: Tensor, lower: Tensor, upper: Tensor, divergence: Diverg
     logits = logits.float()
     probability = torch.sigmoid(logits)
     # The bound nearest to p is p clamped into the window; outside it is l or u, and inside nothing is lost.
-    below = probability < lower
-    above = probability > upper
-    bound = torch.where(below, lower, upper)
-    # The mask multiplies a finite loss, so that no gradient can become NaN inside the window.
+    bound = torch.where(probability < lower, lower, upper)
     loss = DIVERGENCES[divergence](logits, bound)
-    return torch.where(below | above, loss, torch.zeros_like(loss))
+    # Asked as "is it inside?", so that a prediction that is not a number is not taken for an allowed one.
+    inside = (probability >= lower) & (probability <= upper)
+    return torch.where(inside, torch.zeros_like(loss), loss)

@@ -1,0 +1,182 @@
+"""Training end to end on a tiny data set: the run folder, exact resume after kill -9, and what is refused."""
+
+import json
+import random
+import subprocess
+import sys
+import time
+
+import polars as pl
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from crepitus.cli import main
+from crepitus.errors import ConfigError, TrainingError, UsageError, WeightsError
+from crepitus.methods.config_file import load_config
+from crepitus.methods.window_loss.method import WindowLoss, WindowLossConfig
+from crepitus.train.module import MethodModule
+from crepitus.train.records import RunFolder
+from crepitus.train.run import start_run, train
+from tiny import TINY, make_tiny
+
+
+def split_of(data):
+    return dict(zip(data.images["image_id"], data.images["split"], strict=True))
+
+
+def start(data, out, *overrides):
+    config = load_config(WindowLossConfig, None, (*TINY, *overrides))
+    return start_run("window-loss", data, out, config, split_of(data), fold=None)
+
+
+def metrics_of(run):
+    return pl.read_csv(run.metrics).drop("seconds")
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    return make_tiny(tmp_path_factory.mktemp("tiny") / "data")
+
+
+@pytest.fixture(scope="module")
+def finished(data, tmp_path_factory):
+    run = start(data, tmp_path_factory.mktemp("run") / "run")
+    lines = []
+    train(run, data, lines.append)
+    return run, lines
+
+
+def test_a_run_folder_says_everything_about_itself(finished, data):
+    run, lines = finished
+    record = run.read()
+    assert record["state"] == "finished"
+    assert record["method"] == "window-loss"
+    assert record["images"] == {"train": 12, "val": 4, "test": 4}
+    assert {"commit", "command", "seed", "environment", "started"} <= record.keys()
+    assert record["environment"]["libraries"]["torch"] == torch.__version__.split("+")[0]
+    assert run.read_split() == split_of(data)
+    assert load_config(WindowLossConfig, run.config) == load_config(WindowLossConfig, None, TINY)
+    assert metrics_of(run)["epoch"].to_list() == [0, 1, 2, 3]
+    assert sum("epoch" in line and "auroc" in line for line in lines) == 4
+    model = json.loads((run.root / "model.json").read_text())
+    assert 0 <= model["thresholds"]["image"] <= 1
+    assert not list(run.root.rglob("*.ckpt"))
+    assert not list(run.root.rglob("*.tmp"))
+
+
+def test_the_loss_falls(finished):
+    losses = metrics_of(finished[0])["train_loss"]
+    assert losses[3] < losses[0]
+
+
+def test_killed_and_resumed_gives_the_same_weights(finished, data, tmp_path):
+    run = start(data, tmp_path / "run")
+    command = [sys.executable, "-m", "crepitus", "train", "window-loss", "--data", str(data.root)]
+    command += ["--out", str(run.root), "--resume"]
+    generator = random.Random()
+    for epoch in (1, 3):
+        process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+        for line in process.stderr:
+            if line.startswith(f"epoch {epoch}/"):
+                break
+        time.sleep(generator.uniform(0, 0.2))
+        process.kill()
+        process.communicate()
+    assert run.read()["state"] == "training" or run.weights.is_file()
+    if run.read()["state"] == "training":
+        train(run, data, lambda line: None)
+    whole = finished[0]
+    expected, got = load_file(whole.weights), load_file(run.weights)
+    assert expected.keys() == got.keys()
+    assert all(torch.equal(expected[name], got[name]) for name in expected)
+    last, resumed = load_file(whole.checkpoint), load_file(run.checkpoint)
+    assert all(torch.equal(last[name], resumed[name]) for name in last)
+    assert metrics_of(run).equals(metrics_of(whole))
+
+
+def test_a_finished_run_is_left_alone(finished, data):
+    before = finished[0].weights.stat().st_mtime_ns
+    with pytest.raises(SystemExit) as end:
+        main(["train", "window-loss", "--data", str(data.root), "--out", str(finished[0].root), "--resume"])
+    assert end.value.code == 0
+    assert finished[0].weights.stat().st_mtime_ns == before
+
+
+def test_an_existing_run_is_not_overwritten(finished, data):
+    with pytest.raises(UsageError, match="new or empty folder"):
+        start(data, finished[0].root)
+
+
+def test_a_damaged_checkpoint_is_refused(finished, data, tmp_path):
+    run = start(data, tmp_path / "run")
+    run.checkpoint.parent.mkdir()
+    run.checkpoint.write_bytes(finished[0].checkpoint.read_bytes()[:1000])
+    with pytest.raises(TrainingError, match="expected a checkpoint"):
+        train(run, data, lambda line: None)
+
+
+def test_a_loss_that_is_not_finite_stops_with_epoch_batch_and_images(data):
+    # Row 24 of the list of faults.
+    config = load_config(WindowLossConfig, None, TINY)
+    method = WindowLoss(config)
+    network = method.network(initialise=True)
+    module = MethodModule(method, network, 1)
+    torch.nn.init.constant_(network.classifier.bias, torch.nan)
+    from crepitus.train.loading import PreparedImages, collate
+
+    images = PreparedImages(data, ["tiny-01", "tiny-02"], size=64)
+    with pytest.raises(TrainingError, match=r"epoch 0, batch 7, images tiny-01, tiny-02"):
+        module.training_step(collate([images[0], images[1]]), 7)
+
+
+def test_other_data_than_the_run_began_with_is_refused(finished, tmp_path):
+    other = make_tiny(tmp_path / "other", count=4)
+    with pytest.raises(TrainingError, match="is missing"):
+        train(finished[0], other, lambda line: None)
+
+
+def test_data_without_points_is_refused(tmp_path):
+    data = make_tiny(tmp_path / "data")
+    (data.root / "points.csv").unlink()
+    with pytest.raises(UsageError, match="learns from points"):
+        start(type(data).read(data.root), tmp_path / "run")
+
+
+def test_missing_starting_weights_are_refused(data, tmp_path):
+    run = start(data, tmp_path / "run", "backbone.weights=nowhere.safetensors")
+    with pytest.raises(WeightsError, match="there is none"):
+        train(run, data, lambda line: None)
+
+
+@pytest.mark.parametrize(
+    ("override", "words"),
+    [
+        ("training.epoch=3", "unknown key training.epoch; expected one of epochs"),
+        ("training.epochs=0", "training.epochs"),
+        ("loss.r_lower_px=300", "r_upper_px >= r_lower_px"),
+        ("loss.divergence=l1", "loss.divergence"),
+        ("nonsense", "expected key=value"),
+    ],
+)
+def test_wrong_settings_are_named(override, words):
+    with pytest.raises(ConfigError, match=words):
+        load_config(WindowLossConfig, None, [override])
+
+
+def test_one_class_in_validation_falls_back_to_the_loss(data, tmp_path):
+    roles = split_of(data)
+    roles |= {i: "train" for i, role in roles.items() if role == "val" and data.truth[i] == 1}
+    config = load_config(WindowLossConfig, None, (*TINY, "training.epochs=2"))
+    run = start_run("window-loss", data, tmp_path / "run", config, roles, fold=None)
+    model = train(run, data, lambda line: None)
+    assert metrics_of(run)["val_auroc"].null_count() == 2
+    assert run.weights.is_file()
+    assert model["thresholds"]["image"] == 0.5
+
+
+def test_run_folder_of_nothing(tmp_path):
+    with pytest.raises(TrainingError, match=r"run\.json"):
+        RunFolder(tmp_path).read()
+    with pytest.raises(TrainingError, match=r"split\.csv"):
+        RunFolder(tmp_path).read_split()
