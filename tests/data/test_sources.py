@@ -144,11 +144,11 @@ def test_grazpedwri(grazpedwri, tmp_path):
     assert data.truth == {first: 1, second: 0, third: 0}
     assert data.radiograph(first).pixels.dtype == np.uint16
     row = data.row(first)
-    assert (row["patient_id"], row["study_id"], row["laterality"], row["view"]) == (
+    assert (row["patient_id"], row["study_id"], row["laterality"], row["projection"]) == (
         "1",
         "1-5",
         "L",
-        "posteroanterior",
+        "1",
     )
     assert (row["spacing_mm"], row["ao_classification"], row["ao_class"]) == (0.144, "23r-M/2.1", None)
     assert (row["hardware"], data.row(third)["hardware"], data.row(third)["spacing_mm"]) == (0, 1, None)
