@@ -122,7 +122,7 @@ def _with_true_labels(
         if unknown and not leave_out:
             raise UsageError(
                 f"{site}: expected a label for every image, since another data set has annotations that this "
-                f"one lacks, got {len(unknown)} without, for example {unknown[0]}: they would become negatives; "
+                f"one lacks, got {len(unknown)} without, such as {unknown[0]}, that would become negatives; "
                 "label them, or use --leave-out-unknown"
             )
         left_out += len(unknown)

@@ -56,7 +56,7 @@ def read(source: Path, options: Options) -> Layout:
     groups = table.partition_by(key, maintain_order=True)
     names = [_name(group) for group in groups]
     ids = [str(group["image_id"][0]) for group in groups] if key == "image_id" else image_ids(names)
-    sidecar = read_sidecar(source)
+    sidecar = read_sidecar(source, images=False)
     _check_sidecar(sidecar, ids)
     by_stem = {p.stem: p for p in image_files(source)} if "file" not in table.columns else {}
     images = [

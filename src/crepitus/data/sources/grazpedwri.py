@@ -39,11 +39,8 @@ CLASSES = (
 )
 """The published order, for a copy without meta.yaml."""
 
-PROJECTIONS = {"1": "posteroanterior", "2": "lateral", "3": "oblique"}
-"""Codes of the column `projection`, Table 2 of the paper."""
-
 FLAGS = ("initial_exam", "cast", "diagnosis_uncertain", "osteopenia", "fracture_visible", "metal")
-TEXTS = ("gender", "ao_classification", "timehash", "device_manufacturer")
+TEXTS = ("projection", "gender", "ao_classification", "timehash", "device_manufacturer")
 INFO = {
     "name": "GRAZPEDWRI-DX",
     "licence": "CC BY 4.0",
@@ -56,7 +53,8 @@ def read(source: Path, options: Options) -> Layout:
 
     The label is 1 where `fracture_visible` is 1 or a fracture is boxed, otherwise 0; an image with the one
     and without the other is counted in a warning. The paediatric AO codes (such as 23r-M/2.1) stay in the
-    further column `ao_classification`: they are no A1 … B3 of the femur.
+    further column `ao_classification`: they are no A1 … B3 of the femur. The numbers of `projection` are kept
+    as they are, and `view` stays empty.
 
     Raises:
         UsageError: dataset.csv, the images or the labels are not where the layout has them.
@@ -120,12 +118,11 @@ def _columns(row: dict[str, Any], table: Path, index: int) -> dict[str, Any]:
         "patient_id": patient,
         "study_id": f"{patient}-{study}" if patient and study else None,
         "body_part": "wrist",
-        "view": PROJECTIONS.get(row.get("projection") or ""),
         "laterality": row.get("laterality"),
         "hardware": flag(row.get("metal"), table, index, "metal") or 0,
         "spacing_mm": number(row.get("pixel_spacing"), table, index, "pixel_spacing"),
         "age": number(row.get("age"), table, index, "age"),
         **{name: row.get(name) for name in TEXTS},
-        # An empty cell of a flag means no (Table 2 of the paper).
+        # The published table leaves the cell of a flag empty where it does not hold.
         **{name: flag(row.get(name), table, index, name) or 0 for name in FLAGS},
     }

@@ -50,14 +50,14 @@ class Sidecar:
         return tuple(kind for kind in ("landmarks",) if kind in self.tables)
 
 
-def read_sidecar(folder: Path) -> Sidecar:
-    """Read images.csv and the annotation tables of `folder`, each if it is there.
+def read_sidecar(folder: Path, *, images: bool = True) -> Sidecar:
+    """Read images.csv (unless not `images`) and the annotation tables of `folder`, each if it is there.
 
     Raises:
         DataSetError: one of them breaks the format.
     """
     rows: dict[str, dict[str, Any]] = {}
-    if (folder / "images.csv").is_file():
+    if images and (folder / "images.csv").is_file():
         table = read_table(folder / "images.csv", IMAGE_COLUMNS, ("image_id",))
         kept = [name for name in table.columns if name not in _OWN]
         ids = table["image_id"].to_list()
