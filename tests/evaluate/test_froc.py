@@ -156,18 +156,11 @@ class TestByHand:
         assert result["localization.area_recall_at_0.10"] == 1
 
     def test_distance_equal_to_the_radius_in_fractions(self):
-        # Cells of 12.8 px: the centre (57.6, 108.8) is 17.6 and 46.8 from (40, 62), exactly 50 px.
-        # Such a cell is not farther than the radius; in floats the sum of squares is above 2500.
-        heatmap = np.zeros((80, 80), dtype=np.float32)
-        exact = area_froc_of_image(
-            threshold_levels(heatmap.astype(np.float64)), xy((40, 62)), (1024, 1024), 50
-        )
-        around = sum(
-            (128 * j + 64 - 400) ** 2 + (128 * i + 64 - 620) ** 2 <= 500**2
-            for i in range(80)
-            for j in range(80)
-        )
-        assert exact.n_negative == 6400 - around
+        # Cells of 12.8 px: the centre (6.4, 44.8) of cell (3, 0) is 1.6 and 1.2 px from (8, 46), exactly
+        # 2 px, and so not farther than the radius; in floats the sum of the squares is above 4.
+        assert (6.4 - 8) ** 2 + (44.8 - 46) ** 2 > 4
+        levels = threshold_levels(np.zeros((80, 80)))
+        assert area_froc_of_image(levels, xy((8, 46)), (1024, 1024), 2).n_negative == 80 * 80 - 1
 
 
 class TestUndefined:
