@@ -139,7 +139,7 @@ def read_header(path: Path) -> tuple[Dataset, uid.UID]:
 
 
 def _check_lengths(dataset: Dataset) -> None:
-    """pydicom takes what there is when an element announces more than the file holds; that is a cut file."""
+    """Refuse a file that ends within an element; pydicom takes what there is and says nothing."""
     for tag in dataset.keys():  # noqa: SIM118  (a Dataset iterates over its elements and would convert them)
         element = dataset.get_item(tag)
         announced, value = getattr(element, "length", 0), getattr(element, "value", None)

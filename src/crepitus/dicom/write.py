@@ -15,24 +15,26 @@ from pydicom.uid import UID, DigitalXRayImageStorageForPresentation, ExplicitVRL
 from crepitus import __version__
 from crepitus.errors import UsageError
 
-# SNOMED CT codes of PS3.16 CID 4009 (anatomic regions) and CID 4010 (views of DX).
-_REGIONS = {
+REGION_CODES = {
     "FOREARM": ("14975008", "Forearm"),
     "LEG": ("30021000", "Lower leg"),
     "HUMERUS": ("40983000", "Upper arm"),
     "HIP": ("29836001", "Hip"),
-    "PELVIS": ("12921003", "Pelvis"),
+    "PELVIS": ("816092008", "Pelvis"),
     "FEMUR": ("68367000", "Thigh"),
-    "WRIST": ("74670003", "Wrist"),
+    "WRIST": ("74670003", "Wrist joint"),
     "HAND": ("85562004", "Hand"),
 }
-_VIEWS = {
+"""SNOMED CT code and meaning by Body Part Examined, PS3.16 CID 4009."""
+
+VIEW_CODES = {
     "AP": ("399348003", "antero-posterior"),
     "PA": ("272479007", "postero-anterior"),
-    "LL": ("399198007", "right lateral"),
-    "RL": ("399352003", "left lateral"),
-    "OBL": ("399182000", "oblique projection"),
+    "LL": ("399173006", "left lateral"),
+    "RL": ("399198007", "right lateral"),
+    "OBL": ("399182000", "oblique"),
 }
+"""SNOMED CT code and meaning by View Position, PS3.16 CID 4010."""
 
 
 @dataclass(frozen=True)
@@ -99,7 +101,7 @@ def write_dx(
     dataset = FileDataset(str(path), {}, file_meta=meta, preamble=b"\0" * 128)
     _identity(dataset, identity)
     _series(dataset, identity, laterality)
-    _anatomy(dataset, body_part, view, laterality, orientation)
+    _anatomy(dataset, body_part, view, orientation)
     _acquisition(dataset, spacing_mm, kilovolt)
     _pixels(dataset, pixels)
     partial = path.with_name(path.name + ".tmp")
@@ -152,19 +154,18 @@ def _anatomy(
     dataset: Dataset,
     body_part: str | None,
     view: str | None,
-    laterality: str | None,
     orientation: tuple[str, str],
 ) -> None:
     """DX Anatomy Imaged and DX Positioning modules (PS3.3 C.8.11.2, C.8.11.5)."""
     dataset.BodyPartExamined = body_part or ""
-    region = _REGIONS.get(body_part or "")
+    region = REGION_CODES.get(body_part or "")
     dataset.AnatomicRegionSequence = Sequence([] if region is None else [_code(*region)])
     dataset.ViewPosition = view or ""
-    name = {"LL": "RL", "RL": "LL"}.get(view or "") if laterality == "L" else view
-    code = _VIEWS.get(name or "")
-    dataset.ViewCodeSequence = Sequence([] if code is None else [_code(*code)])
+    code = VIEW_CODES.get(view or "")
     if code is not None:
-        dataset.ViewCodeSequence[0].ViewModifierCodeSequence = Sequence([])
+        item = _code(*code)
+        item.ViewModifierCodeSequence = Sequence([])
+        dataset.ViewCodeSequence = Sequence([item])
     dataset.PositionerType = ""
     dataset.PatientOrientation = list(orientation)
 
