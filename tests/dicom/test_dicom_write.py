@@ -5,9 +5,10 @@ import pydicom
 import pytest
 from dicom_files import IDENTITY, ramp, written
 from pydicom import uid
+from pydicom.sr import codes
 
 from crepitus.dicom.read import read_dicom
-from crepitus.dicom.write import uid_from, write_dx
+from crepitus.dicom.write import REGION_CODES, VIEW_CODES, uid_from, write_dx
 from crepitus.errors import UsageError
 
 
@@ -51,3 +52,9 @@ def test_pixels_of_another_type_are_refused(tmp_path):
     with pytest.raises(UsageError, match="uint8 or uint16"):
         write_dx(tmp_path / "a.dcm", np.zeros((2, 2), np.float32), IDENTITY)
     assert not (tmp_path / "a.dcm").exists()
+
+
+def test_codes_are_those_of_the_standard():
+    for ours, theirs in ((REGION_CODES, codes.cid4009), (VIEW_CODES, codes.cid4010)):
+        known = {code.value: code.meaning for code in theirs.concepts.values()}
+        assert {value: known.get(value) for value, _ in ours.values()} == dict(ours.values())
