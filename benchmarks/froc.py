@@ -8,19 +8,15 @@ The folder is made first, in a temporary place; what is timed reads it from disk
 from __future__ import annotations
 
 import argparse
-import json
 import os
-import platform
 import resource
-import subprocess
-import sys
 import tempfile
 import time
-from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
 import polars as pl
+from record import write_result
 from threadpoolctl import threadpool_limits
 
 from crepitus.data import DataSet
@@ -102,27 +98,6 @@ def slow_seconds(cases: Cases, count: int) -> float:
     return (time.perf_counter() - start) / count
 
 
-def commit() -> str:
-    """The commit of the working tree, with a mark where it differs from it."""
-    described = subprocess.run(
-        ["git", "describe", "--always", "--dirty", "--abbrev=12"],
-        capture_output=True,
-        text=True,
-        cwd=Path(__file__).parent,
-        check=False,
-    )
-    return described.stdout.strip() or "unknown"
-
-
-def processor() -> str:
-    """Name of the processor."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-        return next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
-    except (OSError, StopIteration):
-        return platform.processor() or platform.machine()
-
-
 def main() -> None:
     """Make, time, print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
@@ -162,19 +137,8 @@ def main() -> None:
         "reference_ratio": slow and round(slow / (seconds / options.count), 1),
         "bootstrap_rounds": options.rounds,
         "bootstrap_seconds": round(bootstrap_seconds, 2),
-        "commit": commit(),
-        "device": processor(),
-        "python": platform.python_version(),
-        "numpy": np.__version__,
-        "seed": options.seed,
-        "command": " ".join(["python", *sys.argv]),
-        "date": datetime.now(UTC).isoformat(timespec="seconds"),
     }
-    text = json.dumps(result, indent=2)
-    print(text)
-    if options.out:
-        options.out.parent.mkdir(parents=True, exist_ok=True)
-        options.out.write_text(text + "\n", encoding="utf-8")
+    write_result(result, seed=options.seed, out=options.out)
 
 
 if __name__ == "__main__":
