@@ -109,4 +109,4 @@ def test_frozen_stages_keep_weights_and_batch_statistics():
     frozen = [n for n in before if n.startswith(("conv1", "bn1", "layer1"))]
     assert frozen
     assert all(torch.equal(before[n], after[n]) for n in frozen)
-    assert not torch.equal(before["layer4.1.conv2.weight"], after["layer4.1.conv2.weight"])
+    assert not torch.equal(before["layer4.0.downsample.0.weight"], after["layer4.0.downsample.0.weight"])

@@ -180,3 +180,26 @@ def test_run_folder_of_nothing(tmp_path):
         RunFolder(tmp_path).read()
     with pytest.raises(TrainingError, match=r"split\.csv"):
         RunFolder(tmp_path).read_split()
+
+
+def test_without_validation_images_the_last_epoch_is_kept(data, tmp_path):
+    roles = {i: "train" if role == "val" else role for i, role in split_of(data).items()}
+    config = load_config(WindowLossConfig, None, (*TINY, "training.epochs=2"))
+    run = start_run("window-loss", data, tmp_path / "run", config, roles, fold=None)
+    train(run, data, lambda line: None)
+    assert metrics_of(run)["best"].to_list() == [1, 1]
+    assert metrics_of(run)["val_loss"].null_count() == 2
+
+
+def test_two_devices_train_one_model(data, tmp_path):
+    command = [sys.executable, "-m", "crepitus", "train", "window-loss", "--data", str(data.root)]
+    command += ["--out", str(tmp_path / "run"), "--set", "training.devices=2"]
+    for override in (*TINY, "training.epochs=2"):
+        command += ["--set", override]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == 0, done.stderr
+    run = RunFolder(tmp_path / "run")
+    assert run.read()["state"] == "finished"
+    assert metrics_of(run)["epoch"].to_list() == [0, 1]
+    assert metrics_of(run)["val_auroc"].null_count() == 0
+    assert run.weights.is_file()

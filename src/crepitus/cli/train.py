@@ -34,7 +34,7 @@ def train(
 
     info = method_info(method)
     method_class = info.load()
-    from crepitus.train.records import RunFolder
+    from crepitus.train.records import RunFolder, is_first_process
     from crepitus.train.run import start_run
     from crepitus.train.run import train as run_training
 
@@ -51,9 +51,14 @@ def train(
             return
     else:
         values = load_config(method_class.config_class, config, settings or ())
-        chosen = roles(data_set.images, data_set.truth, fold=fold, seed=values.training.seed)
-        run = start_run(method, data_set, out, values, chosen, fold=fold)
+        run = RunFolder(out)
+        if is_first_process():
+            chosen = roles(data_set.images, data_set.truth, fold=fold, seed=values.training.seed)
+            run = start_run(method, data_set, out, values, chosen, fold=fold)
+        run.wait()
     model = run_training(run, data_set, say)
+    if not is_first_process():
+        return
     say(f"model in {run.root}")
     if as_json:
         print_json(model)

@@ -48,7 +48,7 @@ class EpochRecord(lightning.Callback):
 
     def on_train_epoch_end(self, trainer: lightning.Trainer, pl_module: MethodModule) -> None:  # type: ignore[override]
         """Note the epoch; runs after validation."""
-        metrics = pl_module.epoch_metrics
+        metrics = pl_module.epoch_metrics()
         criterion = metrics["val_auroc"]
         if math.isnan(criterion):
             criterion = (

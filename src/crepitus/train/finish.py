@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from sklearn.metrics import roc_curve
+from torch.utils.data import SequentialSampler
 
 from crepitus.data.folder import DataSet
 from crepitus.data.writer import write_text
@@ -18,7 +19,7 @@ from crepitus.methods.parts.precision import autocast
 from crepitus.methods.parts.weights import load_into, load_weights, sha256_of
 from crepitus.prepare.fit import SquareFit
 from crepitus.structures import Heatmap
-from crepitus.train.loading import PreparedImages, ShareSampler, loader
+from crepitus.train.loading import PreparedImages, loader
 from crepitus.train.records import RunFolder
 
 DEFAULT_THRESHOLD = 0.5
@@ -71,7 +72,7 @@ def _infer(
     images = PreparedImages(data, image_ids, size=size)
     scores: list[float] = []
     heatmaps: dict[str, Heatmap] = {}
-    for batch, targets in loader(images, ShareSampler(len(images)), batch_size=8, workers=0):
+    for batch, targets in loader(images, SequentialSampler(images), batch_size=8, workers=0):
         with autocast(method.config.training.precision, device.type):
             decoded = method.infer(network, batch.to(device))
         scores.extend(decoded.scores.double().cpu().tolist())

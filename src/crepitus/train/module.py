@@ -42,7 +42,6 @@ class MethodModule(lightning.LightningModule):
         self.steps_per_epoch = steps_per_epoch
         self._losses: list[Tensor] = []
         self._validation: list[tuple[Tensor, Tensor, Tensor]] = []
-        self.epoch_metrics: dict[str, float] = {}
 
     @property
     def options(self) -> TrainingConfig:
@@ -91,22 +90,23 @@ class MethodModule(lightning.LightningModule):
         scores = self.method.decode(raw).scores.float()
         self._validation.append((scores, targets.labels, loss.detach().expand(len(scores))))
 
-    def on_validation_epoch_end(self) -> None:
-        """AUROC over the whole validation set, from all devices."""
-        columns = (
-            [torch.cat(parts) for parts in zip(*self._validation, strict=True)] if self._validation else []
-        )
+    def epoch_metrics(self) -> dict[str, float]:
+        """Losses and AUROC of the epoch that ends, from all devices; NaN where undefined."""
+        losses = torch.stack(self._losses) if self._losses else torch.zeros(0, device=self.device)
+        columns = [torch.cat(parts) for parts in zip(*self._validation, strict=True)]
+        if not columns:
+            columns = [torch.zeros(0, device=self.device)] * 3
         self._validation.clear()
         if self.trainer.world_size > 1:
-            columns = [self._gather(column) for column in columns]
-        scores, labels, losses = (c.float().cpu().numpy() for c in columns) if columns else (np.zeros(0),) * 3
-        train_loss = torch.stack(self._losses).mean().item() if self._losses else math.nan
-        self.epoch_metrics = {
-            "train_loss": train_loss,
-            "val_loss": float(losses.mean()) if len(losses) else math.nan,
+            losses, *columns = (self._gather(column) for column in (losses, *columns))
+        scores, labels, checked = (c.double().cpu().numpy() for c in columns)
+        metrics = {
+            "train_loss": float(losses.mean()) if len(losses) else math.nan,
+            "val_loss": float(checked.mean()) if len(checked) else math.nan,
             "val_auroc": auroc(labels, scores),
         }
-        self.log_dict({k: v for k, v in self.epoch_metrics.items() if not math.isnan(v)}, sync_dist=False)
+        self.log_dict({name: value for name, value in metrics.items() if not math.isnan(value)})
+        return metrics
 
     def _gather(self, column: Tensor) -> Tensor:
         """Concatenate a column over devices whose shares differ by at most one image."""

@@ -16,6 +16,7 @@ import os
 import platform
 import subprocess
 import sys
+import time
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from importlib import metadata
@@ -92,6 +93,11 @@ def now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
+def is_first_process() -> bool:
+    """Whether this process may write a run: on several devices every one has a process of its own."""
+    return all(os.environ.get(name, "0") == "0" for name in ("LOCAL_RANK", "RANK", "SLURM_PROCID"))
+
+
 class RunFolder:
     """Paths and small files of a run."""
 
@@ -132,6 +138,12 @@ class RunFolder:
             "environment": environment(),
         }
         write_text(self.root / "run.json", json.dumps(record, indent=2) + "\n")
+
+    def wait(self, seconds: float = 120.0) -> None:
+        """Wait until another process has made this run."""
+        deadline = time.monotonic() + seconds
+        while not (self.root / "run.json").is_file() and time.monotonic() < deadline:
+            time.sleep(0.2)
 
     def read(self) -> dict[str, Any]:
         """Content of run.json.

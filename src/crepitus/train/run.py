@@ -15,7 +15,7 @@ from lightning.pytorch.loggers import TensorBoardLogger
 from crepitus.data.folder import DataSet
 from crepitus.data.writer import new_folder
 from crepitus.errors import TrainingError, UsageError
-from crepitus.methods.base import Method, MethodConfig
+from crepitus.methods.base import Method, MethodConfig, TrainingConfig
 from crepitus.methods.config_file import dump_config, load_config
 from crepitus.methods.parts.precision import resolve_precision
 from crepitus.methods.registry import method_info
@@ -71,7 +71,7 @@ def train(run: RunFolder, data: DataSet, say: Callable[[str], None]) -> dict[str
     """Train, or go on with training, the run in a folder made by `start_run`.
 
     Returns:
-        Content of model.json.
+        Content of model.json; empty in the further processes of a training on several devices.
 
     Raises:
         TrainingError: the loss is not finite, or the data set is not the one the run began with.
@@ -91,7 +91,9 @@ def train(run: RunFolder, data: DataSet, say: Callable[[str], None]) -> dict[str
     torch.set_float32_matmul_precision("high")
     lightning.seed_everything(config.training.seed, workers=False, verbose=False)
     network = method.network(initialise=not run.checkpoint.is_file())
-    fit(run, data, method, network, roles, say)
+    first = fit(run, data, method, network, roles, say)
+    if not first:
+        return {}
     model = finish(run, data, method, [i for i, role in roles.items() if role == "val"])
     run.update(state="finished")
     return model
@@ -104,8 +106,12 @@ def fit(
     network: torch.nn.Module,
     roles: Mapping[str, str],
     say: Callable[[str], None],
-) -> None:
-    """Run the epochs that are left."""
+) -> bool:
+    """Run the epochs that are left.
+
+    Returns:
+        Whether this is the first process, the one that goes on to choose thresholds.
+    """
     options = method.config.training
     on_cpu = not torch.cuda.is_available()
     workers = worker_count(options.workers, on_cpu=on_cpu)
@@ -118,27 +124,42 @@ def fit(
         seed=options.seed,
     )
     validation = PreparedImages(data, [i for i, role in roles.items() if role == "val"], size=size)
+    trainer = _trainer(run, options, on_cpu=on_cpu, validates=len(validation) > 0, say=say)
     sampler = EpochSampler(training.positive, seed=options.seed, positive_fraction=options.positive_fraction)
+    share = -(-len(sampler) // trainer.world_size)
     # A last batch of one image would break batch statistics: it is dropped if others exist.
-    drop_last = len(sampler) > options.batch_size
+    drop_last = share > options.batch_size
     batches = loader(training, sampler, batch_size=options.batch_size, workers=workers, drop_last=drop_last)
     checks = loader(validation, ShareSampler(len(validation)), batch_size=options.batch_size, workers=workers)
-    steps = max(1, len(batches) // options.accumulate)
-    say(
-        f"{len(training)} training images ({int(training.positive.sum())} positive), {len(validation)} for "
-        f"validation, {steps} steps an epoch"
-    )
-    trainer = lightning.Trainer(
+    steps = -(-max(1, share // options.batch_size) // options.accumulate)
+    if trainer.is_global_zero:
+        say(
+            f"{len(training)} training images ({int(training.positive.sum())} positive), {len(validation)} for "
+            f"validation, {steps} steps an epoch"
+        )
+    resume = run.checkpoint if run.checkpoint.is_file() else None
+    if resume is not None and trainer.is_global_zero:
+        say(f"resuming from {resume}")
+    trainer.fit(MethodModule(method, network, steps), batches, checks, ckpt_path=resume)
+    return trainer.is_global_zero
+
+
+def _trainer(
+    run: RunFolder, options: TrainingConfig, *, on_cpu: bool, validates: bool, say: Callable[[str], None]
+) -> lightning.Trainer:
+    """Lightning's loop with this project's records in place of its own."""
+    precision = PRECISIONS[resolve_precision(options.precision, "cpu" if on_cpu else "cuda")]
+    return lightning.Trainer(
         max_epochs=options.epochs,
         devices=options.devices,
-        precision=PRECISIONS[resolve_precision(options.precision, "cpu" if on_cpu else "cuda")],  # type: ignore[arg-type]
+        precision=precision,  # type: ignore[arg-type]
         accumulate_grad_batches=options.accumulate,
         gradient_clip_val=options.gradient_clip or None,
         use_distributed_sampler=False,
         num_sanity_val_steps=0,
-        limit_val_batches=1.0 if len(validation) else 0,
+        limit_val_batches=1.0 if validates else 0,
         logger=TensorBoardLogger(save_dir=run.root, name="tensorboard", version=""),
-        log_every_n_steps=max(1, min(50, steps)),
+        log_every_n_steps=50,
         callbacks=[EpochRecord(run, options.epochs, say)],
         plugins=[SafetensorsIO()],
         enable_checkpointing=False,
@@ -146,10 +167,6 @@ def fit(
         enable_progress_bar=False,
         default_root_dir=run.root,
     )
-    resume = run.checkpoint if run.checkpoint.is_file() else None
-    if resume is not None:
-        say(f"resuming from {resume}")
-    trainer.fit(MethodModule(method, network, steps), batches, checks, ckpt_path=resume)
 
 
 def _quiet() -> None:
