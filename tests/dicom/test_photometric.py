@@ -5,7 +5,7 @@ import copy
 import numpy as np
 import pytest
 from dicom_files import module
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydicom.dataset import Dataset
 
@@ -191,6 +191,7 @@ def test_the_data_set_is_not_changed():
     st.floats(0.01, 100),
     st.floats(-1e4, 1e4),
 )
+@settings(deadline=None)
 def test_rescale_does_not_change_what_is_shown_without_a_window(values, slope, intercept):
     plain = np.array(shown(values))
     rescaled = np.array(shown(values, RescaleSlope=f"{slope:.6f}", RescaleIntercept=f"{intercept:.4f}"))
@@ -198,6 +199,7 @@ def test_rescale_does_not_change_what_is_shown_without_a_window(values, slope, i
 
 
 @given(st.floats(-500, 500), st.floats(1, 1000), st.sampled_from(list(VoiFunction)))
+@settings(deadline=None)
 def test_windows_rise_and_stay_within_range(centre, width, function):
     levels = window(np.linspace(-2000, 2000, 401), centre, width, function)
     assert levels.min() >= 0

@@ -1,4 +1,8 @@
-"""Numba compilation with an on-disk cache where one can be written, and without one elsewhere."""
+"""Numba compilation with an on-disk cache where one can be written, and without one elsewhere.
+
+The cache of a function is renewed when its own file changes, not when a function that it calls does: after a
+change in `shapes` or `fracture`, touch `rays`.
+"""
 
 from __future__ import annotations
 

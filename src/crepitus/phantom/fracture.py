@@ -160,8 +160,8 @@ def surface_height(surfaces: FloatArray, k: int, rough: FloatArray, s: float, a:
         b: likewise.
     """
     wrap = rough.shape[0] - 1
-    x = a / 0.5 + surfaces[k, 6] + 4096.0
-    y = b / 0.5 + surfaces[k, 7] + 4096.0
+    x = a / ROUGHNESS_CELL_MM + surfaces[k, 6] + 4096.0
+    y = b / ROUGHNESS_CELL_MM + surfaces[k, 7] + 4096.0
     i, j = int(x), int(y)
     fx, fy = x - i, y - j
     i1, j1 = (i + 1) & wrap, (j + 1) & wrap
