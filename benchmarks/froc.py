@@ -16,7 +16,6 @@ from pathlib import Path
 
 import numpy as np
 import polars as pl
-from record import write_result
 from threadpoolctl import threadpool_limits
 
 from crepitus.data import DataSet
@@ -27,6 +26,7 @@ from crepitus.evaluate.froc import froc_of_image
 from crepitus.evaluate.gather import heatmap_figures, image_figures
 from crepitus.evaluate.geometry import Radius
 from crepitus.predict import Predictions
+from record import write_result
 
 IMAGE, GRID, PER_POSITIVE = 1024, 256, 2
 

@@ -16,7 +16,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from record import write_result
 
 from crepitus.data import DataSet, DataSetWriter
 from crepitus.methods.base import Targets
@@ -25,6 +24,7 @@ from crepitus.methods.window_loss.bounds import confidence_bounds
 from crepitus.methods.window_loss.method import WindowLoss, WindowLossConfig
 from crepitus.structures import Annotation, Points, Radiograph
 from crepitus.train.loading import EpochSampler, PreparedImages, loader
+from record import write_result
 
 POINTS_PER_IMAGE = 2
 

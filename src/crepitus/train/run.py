@@ -134,8 +134,8 @@ def fit(
     steps = -(-max(1, share // options.batch_size) // options.accumulate)
     if trainer.is_global_zero:
         say(
-            f"{len(training)} training images ({int(training.positive.sum())} positive), {len(validation)} for "
-            f"validation, {steps} steps an epoch"
+            f"{len(training)} training images ({int(training.positive.sum())} positive), "
+            f"{len(validation)} for validation, {steps} steps an epoch"
         )
     resume = run.checkpoint if run.checkpoint.is_file() else None
     if resume is not None and trainer.is_global_zero:

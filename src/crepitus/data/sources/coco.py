@@ -25,9 +25,10 @@ from crepitus.data.sources.layout import (
     inside,
     need,
     rounded,
+    single_file,
 )
 from crepitus.data.tables import IMAGE_COLUMNS
-from crepitus.errors import DataSetError, UsageError
+from crepitus.errors import DataSetError
 
 _STANDARD_KEYS = frozenset(
     {"id", "width", "height", "file_name", "license", "flickr_url", "coco_url", "date_captured"}
@@ -98,13 +99,9 @@ def _ids(entries: dict[str, dict[str, Any]]) -> list[str]:
 
 def _find(source: Path) -> Path:
     need(source, "a folder with images and a JSON file")
-    if (source / "annotations.json").is_file():
-        return source / "annotations.json"
-    found = sorted([*source.glob("*.json"), *source.glob("annotations/*.json")])
-    if len(found) != 1:
-        what = f"{len(found)} ({', '.join(f.name for f in found)})" if found else "none"
-        raise UsageError(f"{source}: expected one JSON file with annotations, got {what}; use --annotations")
-    return found[0]
+    return single_file(
+        source, "annotations.json", ("*.json", "annotations/*.json"), "one JSON file with annotations"
+    )
 
 
 def _locator(source: Path) -> Any:

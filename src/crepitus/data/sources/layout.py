@@ -118,6 +118,21 @@ def need(path: Path, what: str) -> Path:
     return path
 
 
+def single_file(source: Path, preferred: str, patterns: tuple[str, ...], expected: str) -> Path:
+    """The file `preferred` of a folder, or the only one that matches a pattern.
+
+    Raises:
+        UsageError: there is none, or several.
+    """
+    if (source / preferred).is_file():
+        return source / preferred
+    found = sorted(path for pattern in patterns for path in source.glob(pattern))
+    if len(found) != 1:
+        what = f"{len(found)} ({', '.join(f.name for f in found)})" if found else "none"
+        raise UsageError(f"{source}: expected {expected}, got {what}; use --annotations")
+    return found[0]
+
+
 def image_files(folder: Path) -> list[Path]:
     """Regular PNG and JPEG files below `folder`, sorted, without hidden ones and links that leave it."""
     root = folder.resolve()

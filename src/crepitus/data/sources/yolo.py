@@ -23,6 +23,7 @@ from crepitus.data.sources.layout import (
     image_files,
     image_ids,
     need,
+    single_file,
 )
 from crepitus.data.sources.sidecar import read_sidecar
 from crepitus.errors import DataSetError, UsageError
@@ -83,13 +84,7 @@ def _label_name(name: Path) -> Path:
 
 def _find_config(source: Path) -> Path:
     need(source, "a YOLO folder")
-    if (source / "data.yaml").is_file():
-        return source / "data.yaml"
-    found = sorted([*source.glob("*.yaml"), *source.glob("*.yml")])
-    if len(found) != 1:
-        what = f"{len(found)} ({', '.join(f.name for f in found)})" if found else "none"
-        raise UsageError(f"{source}: expected data.yaml with the class names, got {what}; use --annotations")
-    return found[0]
+    return single_file(source, "data.yaml", ("*.yaml", "*.yml"), "data.yaml with the class names")
 
 
 def class_names(path: Path) -> dict[int, str]:
