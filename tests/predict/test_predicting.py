@@ -3,6 +3,8 @@
 import json
 import pickle
 import shutil
+import subprocess
+import sys
 
 import numpy as np
 import polars as pl
@@ -191,6 +193,11 @@ def test_a_record_without_a_hash_or_with_nonsense_is_refused(run, data, tmp_path
     record = json.loads((copy / "model.json").read_text())
     (copy / "model.json").write_text(json.dumps({k: v for k, v in record.items() if k != "sha256"}))
     assert "expected the key sha256" in refused(capsys, copy, data, tmp_path)
+    for sha in ("", None, 7, "abc"):
+        (copy / "model.json").write_text(json.dumps(record | {"sha256": sha}))
+        assert "64 hexadecimal digits" in refused(capsys, copy, data, tmp_path)
+    (copy / "model.json").write_text(json.dumps(record | {"thresholds": {"image": 0.5}}))
+    assert "thresholds.box_floor" in refused(capsys, copy, data, tmp_path)
     (copy / "model.json").write_text("{")
     assert "expected JSON" in refused(capsys, copy, data, tmp_path)
 
@@ -199,6 +206,33 @@ def test_an_unfinished_run_says_how_to_go_on(run, data, tmp_path, capsys):
     copy = tampered(run, tmp_path)
     (copy / "model.json").unlink()
     assert "--resume" in refused(capsys, copy, data, tmp_path)
+
+
+def test_without_the_training_libraries_one_line_names_the_extra(run, data, tmp_path):
+    blocked = """
+import sys
+class Missing:
+    def find_spec(self, name, path=None, target=None):
+        if name.split(".")[0] in ("torch", "torchvision", "timm", "lightning", "safetensors"):
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+sys.meta_path.insert(0, Missing())
+from crepitus.cli import main
+main(sys.argv[1:])
+"""
+    for command in (
+        ["predict", run, data.root, "--out", tmp_path / "p"],
+        ["train", "window-loss", "--data", data.root, "--out", tmp_path / "r"],
+    ):
+        done = subprocess.run(
+            [sys.executable, "-c", blocked, *map(str, command)], capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 2
+        assert "crepitus[train]" in done.stderr
+        assert done.stderr.count("\n") == 1
+    done = subprocess.run(
+        [sys.executable, "-c", blocked, "audit", str(data.root)], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
 
 
 def test_a_batch_gives_what_single_images_give(run, data):

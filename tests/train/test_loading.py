@@ -3,11 +3,21 @@
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from crepitus.data.augmentation import AugmentationConfig, View, draw_view
 from crepitus.data.sampling import epoch_order
 from crepitus.errors import TrainingError
-from crepitus.train.loading import EpochSampler, PreparedImages, ShareSampler, collate, loader
+from crepitus.methods.window_loss.bounds import confidence_bounds
+from crepitus.train.loading import (
+    EpochSampler,
+    Failure,
+    PreparedImages,
+    ShareSampler,
+    checked,
+    collate,
+    loader,
+)
 from tiny import make_tiny
 
 FREE = AugmentationConfig(rotation_deg=30, scale=0.2, translation=0.1)
@@ -55,7 +65,7 @@ def test_points_follow_the_pixels():
     config = AugmentationConfig(rotation_deg=40, scale=0.3, translation=0.1, intensity=0, contrast=0)
     for seed in range(20):
         view = draw_view(config, 64, np.random.default_rng(seed))
-        pixels, moved = view.pixels(square), view.points(point, 64)
+        pixels, moved = view.pixels(square), view.points(point)
         y, x = np.indices(pixels.shape) + 0.5
         centroid = np.array([(x * pixels).sum(), (y * pixels).sum()]) / pixels.sum()
         assert moved[0] == pytest.approx(centroid, abs=0.15)
@@ -65,12 +75,17 @@ def test_flip_by_hand():
     view = View(matrix=np.array([[-1.0, 0, 64], [0, 1, 0]]))
     square = np.arange(64 * 64, dtype=np.float32).reshape(64, 64) / 4096
     assert view.pixels(square) == pytest.approx(square[:, ::-1], abs=1e-6)
-    assert view.points(np.array([[10.0, 20.0]]), 64).tolist() == [[54.0, 20.0]]
+    assert view.points(np.array([[10.0, 20.0]])).tolist() == [[54.0, 20.0]]
 
 
-def test_points_that_leave_the_square_are_dropped():
-    view = View(matrix=np.array([[1.0, 0, 60], [0, 1, 0]]))
-    assert view.points(np.array([[10.0, 20.0], [2.0, 2.0]]), 64).tolist() == [[62.0, 2.0]]
+def test_a_point_that_left_the_square_still_marks_the_border():
+    view = View(matrix=np.array([[1.0, 0, -12], [0, 1, 0]]))
+    moved = view.points(np.array([[10.0, 20.0]]))
+    assert moved.tolist() == [[-2.0, 20.0]]
+    points = [torch.from_numpy(moved.astype(np.float32))]
+    lower, _ = confidence_bounds(points, torch.tensor([True]), (64, 64), r_lower_px=5, r_upper_px=9, tau_px=0)
+    # Pixel centres in row 20 are 2.5, 3.5 and 4.5 px away from the point, then 5.5.
+    assert lower[0, 0, 20, :4].tolist() == [1, 1, 1, 0]
 
 
 def test_intensity_and_contrast_by_hand():
@@ -139,5 +154,15 @@ def test_a_file_that_is_damaged_later_stops_training_with_its_name(tmp_path):
     data = make_tiny(tmp_path / "data", count=4)
     path = data.path("tiny-01")
     path.write_bytes(path.read_bytes()[:200])
-    with pytest.raises(TrainingError, match=r"tiny-01.*crepitus audit"):
-        prepared(data)[1]
+    images = prepared(data)
+    assert isinstance(images[1], Failure)
+    batches = loader(images, ShareSampler(4), batch_size=4, workers=1)
+    with pytest.raises(TrainingError, match=r"^tiny-01: .*crepitus audit") as caught:
+        checked(next(iter(batches)))
+    assert "\n" not in str(caught.value)
+
+
+def test_a_file_of_another_size_stops_training_with_its_name(tmp_path):
+    data = make_tiny(tmp_path / "data", count=4)
+    Image.fromarray(np.zeros((40, 60), np.uint8)).save(data.path("tiny-01"))
+    assert "expected (48, 60)" in prepared(data)[1].message

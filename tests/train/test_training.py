@@ -70,8 +70,20 @@ def test_the_loss_falls(finished):
     assert losses[3] < losses[0]
 
 
-def test_killed_and_resumed_gives_the_same_weights(finished, data, tmp_path):
-    run = start(data, tmp_path / "run")
+HARD_TO_RESUME = (
+    "training.schedule=one-cycle",
+    "training.positive_fraction=0.6",
+    "training.accumulate=2",
+    "augmentation.scale=0.2",
+)
+"""Everything whose state could be lost between two epochs."""
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_killed_and_resumed_gives_the_same_weights(data, tmp_path, workers):
+    settings = (*HARD_TO_RESUME, f"training.workers={workers}")
+    whole, run = (start(data, tmp_path / name, *settings) for name in ("whole", "run"))
+    train(whole, data, lambda line: None)
     command = [sys.executable, "-m", "crepitus", "train", "window-loss", "--data", str(data.root)]
     command += ["--out", str(run.root), "--resume"]
     generator = random.Random()
@@ -82,11 +94,11 @@ def test_killed_and_resumed_gives_the_same_weights(finished, data, tmp_path):
                 break
         time.sleep(generator.uniform(0, 0.2))
         process.kill()
-        process.communicate()
+        process.stderr.close()
+        process.wait()
     assert run.read()["state"] == "training" or run.weights.is_file()
     if run.read()["state"] == "training":
         train(run, data, lambda line: None)
-    whole = finished[0]
     expected, got = load_file(whole.weights), load_file(run.weights)
     assert expected.keys() == got.keys()
     assert all(torch.equal(expected[name], got[name]) for name in expected)
@@ -143,10 +155,48 @@ def test_data_without_points_is_refused(tmp_path):
         start(type(data).read(data.root), tmp_path / "run")
 
 
-def test_missing_starting_weights_are_refused(data, tmp_path):
-    run = start(data, tmp_path / "run", "backbone.weights=nowhere.safetensors")
+def test_missing_starting_weights_are_refused_before_a_folder_is_made(data, tmp_path):
     with pytest.raises(WeightsError, match="there is none"):
+        start(data, tmp_path / "run", "backbone.weights=nowhere.safetensors")
+    assert not (tmp_path / "run").exists()
+
+
+def test_an_edited_configuration_is_not_resumed(finished, data, tmp_path):
+    run = start(data, tmp_path / "run", "pyramid.channels=24")
+    run.checkpoint.parent.mkdir()
+    run.checkpoint.write_bytes(finished[0].checkpoint.read_bytes())
+    with pytest.raises(TrainingError, match="was it edited"):
         train(run, data, lambda line: None)
+
+
+def test_an_interrupt_is_not_swallowed(data, tmp_path, monkeypatch):
+    def interrupted(*arguments):
+        raise KeyboardInterrupt
+
+    run = start(data, tmp_path / "run")
+    monkeypatch.setattr(MethodModule, "training_step", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        train(run, data, lambda line: None)
+
+
+def test_damaged_images_end_a_training_with_one_line(tmp_path):
+    data = make_tiny(tmp_path / "data")
+    path = data.path("tiny-01")
+    path.write_bytes(path.read_bytes()[:200])
+    run = start(data, tmp_path / "run", "training.workers=1")
+    with pytest.raises(TrainingError, match=r"^tiny-01: .*crepitus audit"):
+        train(run, data, lambda line: None)
+
+
+def test_frozen_stages_stay_as_they_were_loaded(data, tmp_path):
+    run = start(data, tmp_path / "run", "backbone.frozen_stages=2", "training.epochs=1")
+    train(run, data, lambda line: None)
+    torch.manual_seed(0)
+    statistics = {n: t for n, t in load_file(run.weights).items() if "running_mean" in n}
+    frozen = [n for n in statistics if n.startswith(("backbone.network.conv1", "backbone.network.bn1"))]
+    assert frozen
+    assert all((statistics[n] == 0).all() for n in frozen)
+    assert any((t != 0).any() for n, t in statistics.items() if n not in frozen)
 
 
 @pytest.mark.parametrize(

@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
 import typer
 from rich.console import Console
+
+from crepitus.errors import MissingExtraError
 
 T = TypeVar("T")
 
@@ -24,6 +27,17 @@ messages = Console(stderr=True, soft_wrap=True, highlight=False)
 def say(text: str) -> None:
     """Print one line of message for the user."""
     messages.print(text, markup=False)
+
+
+@contextmanager
+def needs_extra(extra: str, purpose: str) -> Iterator[None]:
+    """Turn a missing optional library into one line that names the extra which brings it."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        if (error.name or "").startswith("crepitus"):
+            raise
+        raise MissingExtraError(extra, f"{purpose} (module {error.name})") from error
 
 
 def print_json(result: Mapping[str, Any]) -> None:

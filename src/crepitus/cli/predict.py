@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from crepitus.cli.common import JsonOption, end_with_rejected, print_json, progress, say
+from crepitus.cli.common import JsonOption, end_with_rejected, needs_extra, print_json, progress, say
 from crepitus.errors import SetAside, UsageError
 
 if TYPE_CHECKING:
@@ -40,9 +40,10 @@ def predict(
     as_json: JsonOption = False,
 ) -> None:
     """Predict INPUT with MODEL: scores, heatmaps, boxes, overlay pictures."""
-    from crepitus.predict.model import Model
-    from crepitus.predict.run import predict_stream
-    from crepitus.predict.writer import PredictionsWriter
+    with needs_extra("train", "crepitus predict"):
+        from crepitus.predict.model import Model
+        from crepitus.predict.run import predict_stream
+        from crepitus.predict.writer import PredictionsWriter
 
     stream, total, data = _open(model, inputs, split)
     loaded = Model.load(model)

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from crepitus.cli.common import JsonOption, print_json, say
+from crepitus.cli.common import JsonOption, needs_extra, print_json, say
 from crepitus.errors import UsageError
 
 
@@ -34,9 +34,10 @@ def train(
 
     info = method_info(method)
     method_class = info.load()
-    from crepitus.train.records import RunFolder, is_first_process
-    from crepitus.train.run import start_run
-    from crepitus.train.run import train as run_training
+    with needs_extra("train", "crepitus train"):
+        from crepitus.train.records import RunFolder, is_first_process
+        from crepitus.train.run import start_run
+        from crepitus.train.run import train as run_training
 
     data_set = DataSet.read(data)
     if resume:
@@ -48,6 +49,8 @@ def train(
             raise UsageError(f"--resume: expected a run of {method}, {out} is one of {record['method']}")
         if record["state"] == "finished":
             say(f"{out}: training is finished, nothing to do")
+            if as_json:
+                print_json(run.read_model())
             return
     else:
         values = load_config(method_class.config_class, config, settings or ())

@@ -46,10 +46,9 @@ class View:
     gain: float = 1.0
     shift: float = 0.0
 
-    def points(self, xy: NDArray[np.float64], size: int) -> NDArray[np.float64]:
-        """Positions (n, 2) in the view; those that left the square of `size` pixels are dropped."""
-        moved = xy @ self.matrix[:, :2].T + self.matrix[:, 2]
-        return np.asarray(moved[((moved >= 0) & (moved < size)).all(axis=1)])
+    def points(self, xy: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Positions (n, 2) in the view, also of points that left it: their surroundings may still be seen."""
+        return np.asarray(xy @ self.matrix[:, :2].T + self.matrix[:, 2])
 
     def pixels(self, square: NDArray[np.float32]) -> NDArray[np.float32]:
         """The view of a square (size, size), float32, 0..1; what comes from outside is black."""

@@ -67,9 +67,10 @@ def from_files(files: Sequence[Path]) -> Iterator[Input]:
         except SetAside as error:
             yield str(file), error
             continue
-        if image_id in taken:
+        # Heatmaps become files, and some file systems do not tell A from a.
+        if image_id.casefold() in taken:
             image_id = f"{image_id[:MAX_STEM]}-{hashlib.sha256(str(file).encode()).hexdigest()[:8]}"
-        taken.add(image_id)
+        taken.add(image_id.casefold())
         yield InputImage(image_id, pixels, str(file))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,9 @@ from crepitus.methods.parts.weights import load_into, load_weights
 from crepitus.methods.registry import METHODS
 from crepitus.prepare.fit import SquareFit
 from crepitus.structures import Heatmap, Prediction
+
+SHA256 = re.compile("[0-9a-f]{64}")
+THRESHOLDS = ("image", "box_floor", "box_relative")
 
 
 @dataclass(frozen=True)
@@ -123,17 +127,28 @@ def _read_record(root: Path) -> dict[str, Any]:
         raise WeightsError(f"{root}: expected a run folder with model.json, there is none; {remedy}")
     try:
         record = json.loads(path.read_text(encoding="utf-8"))
-        missing = [
-            k
-            for k in ("method", "config", "weights", "sha256", "preparation", "thresholds")
-            if k not in record
-        ]
-    except (ValueError, TypeError) as error:
+    except (ValueError, RecursionError) as error:
         raise WeightsError(f"{path}: expected JSON, got: {error}") from error
-    if missing:
-        raise WeightsError(f"{path}: expected the key {missing[0]}, it is missing")
-    if record["method"] not in METHODS:
-        raise WeightsError(
-            f"{path}: expected a method of this version ({', '.join(METHODS)}), got {record['method']!r}"
-        )
+    problem = _first_problem(record)
+    if problem:
+        raise WeightsError(f"{path}: {problem}")
     return dict(record)
+
+
+def _first_problem(record: Any) -> str:
+    """What is wrong with a model's record, empty if nothing is."""
+    if not isinstance(record, dict):
+        return f"expected an object, got {type(record).__name__}"
+    for key in ("method", "config", "weights", "sha256", "preparation", "thresholds"):
+        if key not in record:
+            return f"expected the key {key}, it is missing"
+    if not isinstance(record["method"], str) or record["method"] not in METHODS:
+        return f"expected a method of this version ({', '.join(METHODS)}), got {record['method']!r}"
+    if not isinstance(record["sha256"], str) or not SHA256.fullmatch(record["sha256"]):
+        return "expected 64 hexadecimal digits as sha256: weights are never used unchecked"
+    thresholds = record["thresholds"]
+    for key in THRESHOLDS:
+        value = thresholds.get(key) if isinstance(thresholds, dict) else None
+        if isinstance(value, bool) or not isinstance(value, (int, float)):
+            return f"expected a number as thresholds.{key}, got {value!r}"
+    return ""

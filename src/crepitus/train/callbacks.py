@@ -10,6 +10,7 @@ from typing import Any
 import lightning
 
 from crepitus.methods.parts.weights import save_weights
+from crepitus.train.loading import EpochSampler
 from crepitus.train.module import MethodModule
 from crepitus.train.records import RunFolder
 
@@ -22,12 +23,16 @@ class EpochRecord(lightning.Callback):
 
     Args:
         run: where to write.
+        sampler: of the training images; told the epoch when training resumes.
         epochs: of the whole run.
         say: prints one line.
     """
 
-    def __init__(self, run: RunFolder, epochs: int, say: Callable[[str], None]) -> None:
+    def __init__(
+        self, run: RunFolder, sampler: EpochSampler, epochs: int, say: Callable[[str], None]
+    ) -> None:
         self.run = run
+        self.sampler = sampler
         self.epochs = epochs
         self.say = say
         self.history: list[dict[str, Any]] = []
@@ -41,6 +46,9 @@ class EpochRecord(lightning.Callback):
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Continue from a checkpoint."""
         self.history, self.best = state_dict["history"], state_dict["best"]
+        # Lightning makes the first iterator of a resumed run before it announces the epoch, and loader
+        # processes draw from the sampler as soon as the iterator is made.
+        self.sampler.set_epoch(len(self.history))
 
     def on_train_epoch_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         """Start the clock."""

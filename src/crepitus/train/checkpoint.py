@@ -79,7 +79,8 @@ class SafetensorsIO(CheckpointIO):
         try:
             with safe_open(path, framework="pt") as file:
                 tree = json.loads(file.metadata()[TREE])
-                tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - no iterator
+                # Copies: a checkpoint that stays mapped cannot be replaced on every system.
+                tensors = {name: file.get_tensor(name).clone() for name in file.keys()}  # noqa: SIM118 - no iterator
         except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
             raise TrainingError(f"{path}: expected a checkpoint of this program, got: {error}") from error
         if map_location is not None and isinstance(map_location, (str, torch.device)):

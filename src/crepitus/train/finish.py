@@ -19,7 +19,7 @@ from crepitus.methods.parts.precision import autocast
 from crepitus.methods.parts.weights import load_into, load_weights, sha256_of
 from crepitus.prepare.fit import SquareFit
 from crepitus.structures import Heatmap
-from crepitus.train.loading import PreparedImages, loader
+from crepitus.train.loading import PreparedImages, checked, loader
 from crepitus.train.records import RunFolder
 
 DEFAULT_THRESHOLD = 0.5
@@ -65,23 +65,25 @@ def finish(run: RunFolder, data: DataSet, method: Method[Any], validation_ids: l
 def _infer(
     method: Method[Any], network: torch.nn.Module, data: DataSet, image_ids: list[str]
 ) -> tuple[NDArray[np.float64], dict[str, Heatmap]]:
-    """Scores, and heatmaps over the images that have fracture boxes."""
+    """Scores as a prediction gives them, and heatmaps over the images that have fracture boxes."""
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     network = network.to(device).eval()
     size = method.config.input.size_px
     images = PreparedImages(data, image_ids, size=size)
     scores: list[float] = []
     heatmaps: dict[str, Heatmap] = {}
-    for batch, targets in loader(images, SequentialSampler(images), batch_size=8, workers=0):
+    for loaded in loader(images, SequentialSampler(images), batch_size=8, workers=0):
+        batch, targets = checked(loaded)
         with autocast(method.config.training.precision, device.type):
             decoded = method.infer(network, batch.to(device))
-        scores.extend(decoded.scores.double().cpu().tolist())
         if decoded.heatmaps is None:
+            scores.extend(decoded.scores.double().cpu().tolist())
             continue
         for image_id, values in zip(targets.image_ids, decoded.heatmaps.float().cpu().numpy(), strict=True):
+            row = data.row(image_id)
+            cropped = SquareFit(row["rows"], row["columns"], size).crop_map(values)
+            scores.append(float(cropped.max()))
             if image_id in data.fracture_boxes_by_image:
-                row = data.row(image_id)
-                cropped = SquareFit(row["rows"], row["columns"], size).crop_map(values)
                 heatmaps[image_id] = Heatmap(cropped, row["rows"], row["columns"])
     return np.array(scores), heatmaps
 
@@ -97,8 +99,11 @@ def youden_threshold(labels: NDArray[np.float64], scores: NDArray[np.float64]) -
     if len(np.unique(labels[known])) < 2:
         return DEFAULT_THRESHOLD
     false_positive, true_positive, thresholds = roc_curve(labels[known], scores[known])
-    best = int(np.argmax(true_positive - false_positive))
-    return float(np.clip(thresholds[best], 0.0, 1.0))
+    chosen = thresholds[int(np.argmax(true_positive - false_positive))]
+    # Between the chosen score and the next lower one, so that no rounding moves an image across.
+    below = scores[known & (scores < chosen)]
+    threshold = chosen if not len(below) else (chosen + below.max()) / 2
+    return float(np.clip(threshold, 0.0, 1.0))
 
 
 def _best_relative(data: DataSet, heatmaps: dict[str, Heatmap], *, floor: float) -> float:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -40,7 +39,14 @@ class Sample:
     place_known: bool
 
 
-class PreparedImages(Dataset[Sample]):
+@dataclass(frozen=True)
+class Failure:
+    """An image that cannot be used; raised by the parent, since a loader process would add its traceback."""
+
+    message: str
+
+
+class PreparedImages(Dataset[Sample | Failure]):
     """Images of a data set, fitted into a square and, for training, drawn as random views.
 
     Holds plain paths and arrays, so that loader processes share no table library with their parent.
@@ -65,6 +71,9 @@ class PreparedImages(Dataset[Sample]):
         truth = data.truth
         self.image_ids = list(image_ids)
         self.paths = [str(data.path(i)) for i in self.image_ids]
+        rows = data.images.select("image_id", "rows", "columns").iter_rows()
+        shape_of = {image_id: (height, width) for image_id, height, width in rows}
+        self.shapes = [shape_of[i] for i in self.image_ids]
         self.labels = np.array([np.nan if (t := truth[i]) is None else float(t) for i in self.image_ids])
         none = np.zeros((0, 2))
         self.points = [data.points_by_image.get(i, none) for i in self.image_ids]
@@ -84,22 +93,24 @@ class PreparedImages(Dataset[Sample]):
         """Shape (n,): which images are known to show a fracture."""
         return np.asarray(self.labels == 1)
 
-    def __getitem__(self, key: tuple[int, int] | int) -> Sample:
+    def __getitem__(self, key: tuple[int, int] | int) -> Sample | Failure:
         epoch, index = key if isinstance(key, tuple) else (0, key)
         path = Path(self.paths[index])
         try:
-            pixels = read_image(path)
+            pixels = read_image(path, verify=False)
         except SetAside as error:
-            raise TrainingError(
-                f"{self.image_ids[index]}: {error}; run 'crepitus audit' on the data set"
-            ) from error
+            return Failure(f"{self.image_ids[index]}: {error}; run 'crepitus audit' on the data set")
+        if pixels.shape != self.shapes[index]:
+            return Failure(
+                f"{self.image_ids[index]}: expected {self.shapes[index]} rows and columns, "
+                f"got {pixels.shape}; run 'crepitus audit' on the data set"
+            )
         fit = SquareFit(pixels.shape[0], pixels.shape[1], self.size)
         square, points = fit.apply(pixels), fit.to_square(self.points[index])
         if self.augmentation is not None:
             generator = np.random.default_rng([self.seed, epoch, index, PRIME])
             view = draw_view(self.augmentation, self.size, generator)
-            # A fracture that was turned out of the picture leaves a negative behind.
-            square, points = view.pixels(square), view.points(points, self.size)
+            square, points = view.pixels(square), view.points(points)
         return Sample(
             image_id=self.image_ids[index],
             pixels=square,
@@ -159,8 +170,13 @@ class ShareSampler(Sampler[int]):
         return len(range(rank, self.count, world))
 
 
-def collate(samples: list[Sample]) -> tuple[torch.Tensor, Targets]:
-    """A batch: images (b, 1, size, size) float32 and what is known about them."""
+def collate(items: list[Sample | Failure]) -> tuple[torch.Tensor, Targets] | Failure:
+    """A batch: images (b, 1, size, size) float32 and what is known about them; or its first failure."""
+    samples: list[Sample] = []
+    for item in items:
+        if isinstance(item, Failure):
+            return item
+        samples.append(item)
     images = torch.from_numpy(np.stack([s.pixels for s in samples]))[:, None]
     return images, Targets(
         image_ids=[s.image_id for s in samples],
@@ -168,6 +184,17 @@ def collate(samples: list[Sample]) -> tuple[torch.Tensor, Targets]:
         points=[torch.from_numpy(s.points.astype(np.float32)) for s in samples],
         place_known=torch.tensor([s.place_known for s in samples]),
     )
+
+
+def checked(batch: tuple[torch.Tensor, Targets] | Failure) -> tuple[torch.Tensor, Targets]:
+    """The batch.
+
+    Raises:
+        TrainingError: one of its images cannot be used.
+    """
+    if isinstance(batch, Failure):
+        raise TrainingError(batch.message)
+    return batch
 
 
 def worker_count(setting: int | str, *, on_cpu: bool) -> int:
@@ -179,9 +206,9 @@ def worker_count(setting: int | str, *, on_cpu: bool) -> int:
     return min(MAX_WORKERS, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 4)
 
 
-def _clean_processes() -> str:
-    """How to start loader processes: never by forking a process whose libraries may hold locks or threads."""
-    return "forkserver" if "forkserver" in multiprocessing.get_all_start_methods() else "spawn"
+START_METHOD = "spawn"
+"""Forking copies the locks of OpenCV's and Polars' threads, which then hang; processes from a fork server
+outlive a trainer that is killed."""
 
 
 def _single_threaded(_worker: int) -> None:
@@ -191,7 +218,7 @@ def _single_threaded(_worker: int) -> None:
 
 def loader(
     images: PreparedImages, sampler: Sampler[Any], *, batch_size: int, workers: int, drop_last: bool = False
-) -> DataLoader[Sample]:
+) -> DataLoader[Sample | Failure]:
     """A data loader of `workers` processes that keep running between epochs."""
     return DataLoader(
         images,
@@ -202,7 +229,7 @@ def loader(
         worker_init_fn=_single_threaded,
         persistent_workers=workers > 0,
         prefetch_factor=4 if workers else None,
-        multiprocessing_context=_clean_processes() if workers else None,
+        multiprocessing_context=START_METHOD if workers else None,
         pin_memory=torch.cuda.is_available(),
         drop_last=drop_last,
     )

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from crepitus.errors import TrainingError
 from crepitus.methods.base import Method, Targets, TrainingConfig
+from crepitus.train.loading import Failure, checked
 
 Batch = tuple[Tensor, Targets]
 
@@ -48,15 +49,12 @@ class MethodModule(lightning.LightningModule):
         """The training part of the method's configuration."""
         return self.method.config.training  # type: ignore[no-any-return]
 
-    def transfer_batch_to_device(self, batch: Batch, device: torch.device, dataloader_idx: int) -> Batch:
-        """Move the images and the small tensors of the targets."""
-        images, targets = batch
-        moved = dataclasses.replace(
-            targets,
-            labels=targets.labels.to(device),
-            place_known=targets.place_known.to(device),
-            points=[p.to(device) for p in targets.points],
-        )
+    def transfer_batch_to_device(
+        self, batch: Batch | Failure, device: torch.device, dataloader_idx: int
+    ) -> Batch:
+        """Move the images and labels; points stay, because a loss reads them one by one."""
+        images, targets = checked(batch)
+        moved = dataclasses.replace(targets, labels=targets.labels.to(device))
         return images.to(device, non_blocking=True), moved
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
@@ -68,11 +66,7 @@ class MethodModule(lightning.LightningModule):
         images, targets = batch
         size = (int(images.shape[-2]), int(images.shape[-1]))
         loss = self.method.loss(self.network(images), targets, size)
-        if not torch.isfinite(loss):
-            raise TrainingError(
-                f"the loss is {loss.item()} in epoch {self.current_epoch}, batch {batch_idx}, images "
-                f"{', '.join(targets.image_ids)}; lower training.learning_rate, or look at these images"
-            )
+        self._refuse_infinite(loss, "loss", batch_idx, targets)
         self._losses.append(loss.detach())
         return loss
 
@@ -87,8 +81,16 @@ class MethodModule(lightning.LightningModule):
         images, targets = batch
         raw = self.network(images)
         loss = self.method.loss(raw, targets, (int(images.shape[-2]), int(images.shape[-1])))
+        self._refuse_infinite(loss, "validation loss", batch_idx, targets)
         scores = self.method.decode(raw).scores.float()
         self._validation.append((scores, targets.labels, loss.detach().expand(len(scores))))
+
+    def _refuse_infinite(self, loss: Tensor, what: str, batch: int, targets: Targets) -> None:
+        if not torch.isfinite(loss):
+            raise TrainingError(
+                f"the {what} is {loss.item()} in epoch {self.current_epoch}, batch {batch}, images "
+                f"{', '.join(targets.image_ids)}; lower training.learning_rate, or look at these images"
+            )
 
     def epoch_metrics(self) -> dict[str, float]:
         """Losses and AUROC of the epoch that ends, from all devices; NaN where undefined."""
@@ -99,7 +101,7 @@ class MethodModule(lightning.LightningModule):
         self._validation.clear()
         if self.trainer.world_size > 1:
             losses, *columns = (self._gather(column) for column in (losses, *columns))
-        scores, labels, checked = (c.double().cpu().numpy() for c in columns)
+        scores, labels, checked = (c.cpu().double().numpy() for c in columns)
         metrics = {
             "train_loss": float(losses.mean()) if len(losses) else math.nan,
             "val_loss": float(checked.mean()) if len(checked) else math.nan,

@@ -159,6 +159,10 @@ class RunFolder:
             raise TrainingError(f"{self.root}/run.json: expected an object")
         return record
 
+    def read_model(self) -> dict[str, Any]:
+        """Content of model.json of a finished run."""
+        return dict(json.loads((self.root / "model.json").read_text(encoding="utf-8")))
+
     def update(self, **changes: Any) -> None:
         """Change entries of run.json."""
         write_text(self.root / "run.json", json.dumps({**self.read(), **changes}, indent=2) + "\n")

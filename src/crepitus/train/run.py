@@ -11,10 +11,11 @@ from typing import Any
 import lightning
 import torch
 from lightning.pytorch.loggers import TensorBoardLogger
+from safetensors import SafetensorError
 
 from crepitus.data.folder import DataSet
 from crepitus.data.writer import new_folder
-from crepitus.errors import TrainingError, UsageError
+from crepitus.errors import ConfigError, TrainingError, UsageError
 from crepitus.methods.base import Method, MethodConfig, TrainingConfig
 from crepitus.methods.config_file import dump_config, load_config
 from crepitus.methods.parts.precision import resolve_precision
@@ -49,6 +50,8 @@ def start_run(
         fold: tested fold, None if the data set's own split is used.
     """
     _check_trainable(name, data, roles)
+    # Built once for nothing: wrong weights or a wrong backbone must not leave a run folder behind.
+    method_info(name).load()(config).network(initialise=True)
     run = RunFolder(new_folder(out))
     dump_config(config, run.config)
     run.write_split(roles)
@@ -124,10 +127,11 @@ def fit(
         seed=options.seed,
     )
     validation = PreparedImages(data, [i for i, role in roles.items() if role == "val"], size=size)
-    trainer = _trainer(run, options, on_cpu=on_cpu, validates=len(validation) > 0, say=say)
     sampler = EpochSampler(training.positive, seed=options.seed, positive_fraction=options.positive_fraction)
+    record = EpochRecord(run, sampler, options.epochs, say)
+    trainer = _trainer(run, options, record, on_cpu=on_cpu, validates=len(validation) > 0)
     share = -(-len(sampler) // trainer.world_size)
-    # A last batch of one image would break batch statistics: it is dropped if others exist.
+    # An incomplete last batch would distort batch statistics: it is dropped if others exist.
     drop_last = share > options.batch_size
     batches = loader(training, sampler, batch_size=options.batch_size, workers=workers, drop_last=drop_last)
     checks = loader(validation, ShareSampler(len(validation)), batch_size=options.batch_size, workers=workers)
@@ -140,18 +144,48 @@ def fit(
     resume = run.checkpoint if run.checkpoint.is_file() else None
     if resume is not None and trainer.is_global_zero:
         say(f"resuming from {resume}")
-    trainer.fit(MethodModule(method, network, steps), batches, checks, ckpt_path=resume)
+    if 0 < len(validation) < trainer.world_size:
+        raise UsageError(f"{len(validation)} validation images are too few for {trainer.world_size} devices")
+    _run(trainer, MethodModule(method, network, steps), batches, checks, resume)
     return trainer.is_global_zero
 
 
+def _run(trainer: lightning.Trainer, module: MethodModule, batches: Any, checks: Any, resume: Any) -> None:
+    """Fit, with what a user can cause turned into errors that say what to do."""
+    try:
+        trainer.fit(module, batches, checks, ckpt_path=resume)
+    except SystemExit as end:
+        # Lightning takes Ctrl-C for itself and exits.
+        if trainer.interrupted:
+            raise KeyboardInterrupt from end
+        raise
+    except torch.OutOfMemoryError as error:
+        raise TrainingError("the device has too little memory: lower training.batch_size") from error
+    except SafetensorError as error:
+        raise TrainingError(f"a checkpoint could not be written ({error}); is the disk full?") from error
+    except RuntimeError as error:
+        if resume is not None and "state_dict" in str(error):
+            raise TrainingError(
+                f"{resume}: the checkpoint does not fit config.toml; was it edited?"
+            ) from error
+        raise
+
+
 def _trainer(
-    run: RunFolder, options: TrainingConfig, *, on_cpu: bool, validates: bool, say: Callable[[str], None]
+    run: RunFolder, options: TrainingConfig, record: EpochRecord, *, on_cpu: bool, validates: bool
 ) -> lightning.Trainer:
     """Lightning's loop with this project's records in place of its own."""
+    devices = torch.cuda.device_count()
+    if not on_cpu and options.devices != "auto" and options.devices > devices:
+        raise ConfigError(
+            f"training.devices: expected at most {devices} on this machine, got {options.devices}"
+        )
     precision = PRECISIONS[resolve_precision(options.precision, "cpu" if on_cpu else "cuda")]
     return lightning.Trainer(
         max_epochs=options.epochs,
+        accelerator="cpu" if on_cpu else "cuda",
         devices=options.devices,
+        deterministic="warn" if not on_cpu else None,
         precision=precision,  # type: ignore[arg-type]
         accumulate_grad_batches=options.accumulate,
         gradient_clip_val=options.gradient_clip or None,
@@ -160,7 +194,7 @@ def _trainer(
         limit_val_batches=1.0 if validates else 0,
         logger=TensorBoardLogger(save_dir=run.root, name="tensorboard", version=""),
         log_every_n_steps=50,
-        callbacks=[EpochRecord(run, options.epochs, say)],
+        callbacks=[record],
         plugins=[SafetensorsIO()],
         enable_checkpointing=False,
         enable_model_summary=False,

@@ -26,7 +26,7 @@ class BackboneConfig(BaseModel):
         name: a timm model name.
         weights: "imagenet" (timm's default weights, from its hub or cache), "random", or the path of a
             safetensors file in timm's parameter names, without classifier or with it.
-        weights_sha256: expected SHA-256 of that file; empty accepts any and records what was found.
+        weights_sha256: expected SHA-256 of that file; empty accepts any.
         frozen_stages: how many of the earliest stages stay as they were loaded, batch statistics included.
     """
 
@@ -62,6 +62,8 @@ class Backbone(nn.Module):
         self._frozen = _stages(self.network, config.frozen_stages)
         for part in self._frozen:
             part.requires_grad_(requires_grad=False)
+        # Trainers restore the mode that they find, and need not call train() at all.
+        self.train(self.training)
 
     def train(self, mode: bool = True) -> Backbone:
         """Switch to training; frozen stages keep their batch statistics."""

@@ -20,7 +20,7 @@ def resolve_precision(setting: str, device: str) -> str:
     if setting != "auto":
         return setting
     if device == "cuda":
-        return "bf16" if torch.cuda.is_bf16_supported() else "fp16"
+        return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "fp16"
     return "bf16" if _cpu_has_bf16() else "fp32"
 
 

@@ -11,20 +11,21 @@ from torch import Tensor
 from crepitus.errors import ConfigError
 
 
-def nearest_distance(points: Tensor, height: int, width: int) -> Tensor:
+def nearest_distance(points: Tensor, height: int, width: int, device: torch.device | None = None) -> Tensor:
     """Distance from every pixel centre to the nearest point.
 
     Args:
         points: (x, y) in pixels, shape (k, 2) with k >= 1, float32.
         height: rows of the grid.
         width: columns of the grid.
+        device: where to compute.
 
     Returns:
         Shape (height, width), pixels.
     """
-    y = torch.arange(height, device=points.device, dtype=torch.float32) + 0.5
-    x = torch.arange(width, device=points.device, dtype=torch.float32) + 0.5
-    nearest = torch.full((height, width), torch.inf, device=points.device)
+    y = torch.arange(height, device=device, dtype=torch.float32) + 0.5
+    x = torch.arange(width, device=device, dtype=torch.float32) + 0.5
+    nearest = torch.full((height, width), torch.inf, device=device)
     for px, py in points.tolist():
         torch.minimum(nearest, (y - py).square()[:, None] + (x - px).square()[None, :], out=nearest)
     return nearest.sqrt_()
@@ -49,6 +50,7 @@ def confidence_bounds(
     r_lower_px: float,
     r_upper_px: float,
     tau_px: float,
+    device: torch.device | None = None,
 ) -> tuple[Tensor, Tensor]:
     """Bounds of the prediction at every pixel.
 
@@ -60,6 +62,7 @@ def confidence_bounds(
         r_lower_px: r_l.
         r_upper_px: r_u >= r_l.
         tau_px: tau >= 0, softness of the decline.
+        device: where to compute; default the CPU, where the points are read.
 
     Returns:
         Lower and upper bounds, each of shape (b, 1, height, width), float32, 0..1.
@@ -69,13 +72,13 @@ def confidence_bounds(
             f"expected r_upper >= r_lower and tau >= 0, got {r_lower_px}, {r_upper_px}, {tau_px}"
         )
     height, width = size
-    lower = torch.zeros((len(points), 1, height, width), device=place_known.device)
+    lower = torch.zeros((len(points), 1, height, width), device=device)
     upper = torch.zeros_like(lower)
     for index, (image_points, known) in enumerate(zip(points, place_known.tolist(), strict=True)):
         if not known:
             upper[index] = 1.0
         elif len(image_points):
-            distance = nearest_distance(image_points.to(lower.device), height, width)
+            distance = nearest_distance(image_points, height, width, device)
             lower[index, 0] = soft_disk(distance, r_lower_px, tau_px)
             upper[index, 0] = soft_disk(distance, r_upper_px, tau_px)
     return lower, upper

@@ -89,6 +89,7 @@ class WindowLoss(Method[list[Tensor]]):
             r_lower_px=lengths.r_lower_px * scale,
             r_upper_px=lengths.r_upper_px * scale,
             tau_px=lengths.tau_px * scale,
+            device=raw[0].device,
         )
         total = lower.new_zeros(())
         for logits in raw:

@@ -37,7 +37,10 @@ class PyramidNetwork(nn.Module):
     def forward(self, images: Tensor) -> list[Tensor]:
         """Logits of grey images (b, 1, h, w): per level, finest first, shape (b, 1, h_k, w_k)."""
         features = OrderedDict((str(k), f) for k, f in enumerate(self.backbone(images)))
-        return [self.classifier(level) for level in self.pyramid(features).values()]
+        levels = self.pyramid(features).values()
+        # In full precision: a logit of 8 significant bits would tie the scores of images.
+        with torch.autocast(images.device.type, enabled=False):
+            return [self.classifier(level.float()) for level in levels]
 
 
 def merge_levels(logits: list[Tensor]) -> Tensor:
