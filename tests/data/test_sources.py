@@ -257,6 +257,19 @@ def test_coco_needs_a_category_that_means_fracture(tmp_path, save):
         ),
         ({"annotations": [{"image_id": 7, "category_id": 1, "bbox": [1, 2]}]}, "row 1, column bbox"),
         ({"annotations": [{"image_id": 7, "category_id": 1, "bbox": "abcd"}]}, "row 1, column bbox"),
+        (
+            {"annotations": [{"image_id": 7, "category_id": 1, "bbox": [1, float("nan"), 2, 2]}]},
+            "annotations row 1, column bbox: expected finite numbers, got .*nan",
+        ),
+        (
+            {"annotations": [{"image_id": 7, "category_id": 1, "segmentation": [[1, 1, 2, 1e999, 3, 3]]}]},
+            "annotations row 1, column segmentation: expected finite numbers",
+        ),
+        (
+            {"annotations": [{"image_id": 7, "category_id": 1, "segmentation": [[1]]}]},
+            "annotations row 1, column segmentation: expected polygons of x, y",
+        ),
+        ({"annotations": [{"image_id": [7], "category_id": 1}]}, r"row 1, column image_id.*got \[7\]"),
         ({"images": [{"id": 1, "file_name": "a"}, {"id": 1, "file_name": "b"}]}, "images row 2, column id"),
         (
             {"images": [{"id": 1, "file_name": "a"}, {"id": 2, "file_name": "a"}]},
@@ -323,6 +336,8 @@ def test_yolo(tmp_path, save, names):
         ("2 0.5 0.5 0.1 0.1", "a.txt, row 1, column 1: expected a class of 0 to 1, got '2'"),
         ("0 0.5 0.5 0.1", "a.txt, row 1: expected 4 numbers or a polygon, got 3"),
         ("0 0.5 x 0.1 0.1", "a.txt, row 1: expected numbers"),
+        ("1 .5 .5 .1 .1\n0 0.5 nan 0.1 0.1", "a.txt, row 2, column 3: expected a finite number, got 'nan'"),
+        ("0 0.5 0.5 inf 0.1", "a.txt, row 1, column 4: expected a finite number, got 'inf'"),
     ],
 )
 def test_yolo_faults(tmp_path, save, line, message):
@@ -378,6 +393,14 @@ def test_csv_with_boxes_only(tmp_path, save):
     assert data.truth == {"a": 1, "b": 0}
 
 
+def test_csv_rows_of_an_image_may_leave_shared_cells_empty(tmp_path, save):
+    table = "file,label,x,y,patient_id\nx/a.png,,10,20,\nx/a.png,1,30,40,007\nx/b.png,,,,8\n"
+    data, _ = load(csv_folder(tmp_path / "c", save, table), "csv", tmp_path)
+    assert data.points.rows() == [("a", 10, 20), ("a", 30, 40)]
+    assert data.images["label"].to_list() == [1, None]
+    assert data.images["patient_id"].to_list() == ["007", "8"]
+
+
 def test_csv_with_labels_only(tmp_path, save):
     data, _ = load(csv_folder(tmp_path / "c", save, "file,label\nx/a.png,1\nx/b.png,\n"), "csv", tmp_path)
     assert (data.points, data.boxes) == (None, None)
@@ -395,6 +418,34 @@ def test_csv_with_labels_only(tmp_path, save):
         ("file,x,y\nx/a.png,1,one\n", {}, "images.csv, row 1, column y: expected a number, got 'one'"),
         ("image_id\na\n", {"points": "image_id,x,y\nz,1,1\n"}, "points.csv, column image_id: .*got 'z'"),
         ("image_id\na\n", {"points": "image_id,x\na,1\n"}, "points.csv: column 'y' is missing"),
+        # Half a point, half a box, half a table.
+        (
+            "file,x,y\nx/b.png,,\nx/a.png,5,\n",
+            {},
+            "images.csv, row 2, column y: expected a number beside .*x, y",
+        ),
+        (
+            "file,x_min,y_min,x_max,y_max\nx/a.png,1,2,3,\n",
+            {},
+            "images.csv, row 1, column y_max: expected a number beside",
+        ),
+        ("file,x\nx/a.png,5\n", {}, "images.csv: column 'y' is missing; x, y go together, got x"),
+        (
+            "image_id\na\n",
+            {"points": "image_id,x,y\na,1,1\na,1,\n"},
+            "points.csv, row 2, column y: .*got None",
+        ),
+        # Not finite.
+        ("file,x,y\nx/a.png,5,nan\n", {}, "images.csv, row 1, column y: expected a finite number, got nan"),
+        ("image_id\na\n", {"points": "image_id,x,y\na,inf,1\n"}, "points.csv, row 1, column x: .*finite"),
+        # Rows of one image that contradict each other.
+        (
+            "file,label,x,y\nx/a.png,0,,\nx/a.png,1,5,5\n",
+            {},
+            "row 2, column label: expected one value for all rows of 'x/a.png', got 1 after 0",
+        ),
+        ("file,patient_id,x,y\nx/a.png,1,5,5\nx/b.png,2,,\nx/a.png,3,5,6\n", {}, "row 3, column patient_id"),
+        ("image_id,file,x,y\na,x/a.png,5,5\na,x/b.png,,\n", {}, "images.csv, row 2, column file"),
     ],
 )
 def test_csv_faults(tmp_path, save, table, tables, message):

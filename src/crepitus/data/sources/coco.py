@@ -9,6 +9,7 @@ keys of an image that are columns of a data set (patient_id, view, …) are kept
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -168,8 +169,8 @@ def coco_boxes(
     boxes: Boxes = {}
     for row, entry in enumerate(coco["annotations"], start=1):
         for column, known in (("image_id", by_id), ("category_id", names)):
-            if not isinstance(entry, dict) or entry.get(column) not in known:
-                got = entry.get(column) if isinstance(entry, dict) else entry
+            got = entry.get(column) if isinstance(entry, dict) else entry
+            if not isinstance(entry, dict) or not isinstance(got, int | str) or got not in known:
                 raise DataSetError(
                     f"{file}, annotations row {row}, column {column}: expected a known id, got {got!r}"
                 )
@@ -187,19 +188,26 @@ def coco_boxes(
 
 
 def _box_of(entry: dict[str, Any], file: str, row: int) -> Box | None:
+    key = "bbox" if entry.get("bbox") else "segmentation"
+    given: Any = entry.get(key)
+    where = f"{file}, annotations row {row}, column {key}"
+    if not isinstance(given, list) and key == "segmentation":
+        return None  # absent, or a run-length mask
     try:
-        if entry.get("bbox"):
-            x, y, width, height = (float(value) for value in entry["bbox"])
-            return rounded((x, y, x + width, y + height))
-        polygons = entry.get("segmentation")
-        if isinstance(polygons, list) and polygons:
-            numbers = [[float(value) for value in polygon] for polygon in polygons]
-            xs = [value for polygon in numbers for value in polygon[0::2]]
-            ys = [value for polygon in numbers for value in polygon[1::2]]
-            return min(xs), min(ys), max(xs), max(ys)
+        if key == "bbox":
+            x, y, width, height = (float(value) for value in given)
+            box = rounded((x, y, x + width, y + height))
+            numbers = [x, y, width, height]
+        else:
+            polygons = [[float(value) for value in polygon] for polygon in given]
+            if not polygons:
+                return None
+            xs = [value for polygon in polygons for value in polygon[0::2]]
+            ys = [value for polygon in polygons for value in polygon[1::2]]
+            box, numbers = (min(xs), min(ys), max(xs), max(ys)), xs + ys
     except (TypeError, ValueError) as error:
-        raise DataSetError(
-            f"{file}, annotations row {row}, column bbox: expected x, y, width, height, "
-            f"got {entry.get('bbox')!r}"
-        ) from error
-    return None
+        what = "x, y, width, height" if key == "bbox" else "polygons of x, y"
+        raise DataSetError(f"{where}: expected {what}, got {str(given)[:80]}") from error
+    if not all(map(math.isfinite, numbers)):
+        raise DataSetError(f"{where}: expected finite numbers, got {str(given)[:80]}")
+    return box

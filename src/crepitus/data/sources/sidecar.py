@@ -8,7 +8,7 @@ from typing import Any
 
 import polars as pl
 
-from crepitus.data.tables import ANNOTATION_TABLES, IMAGE_COLUMNS, read_table
+from crepitus.data.tables import ANNOTATION_TABLES, IMAGE_COLUMNS, read_table, refuse
 
 _OWN = frozenset({"image_id", "file", "rows", "columns"})
 
@@ -71,6 +71,10 @@ def _table(folder: Path, kind: str) -> dict[str, list[tuple[Any, ...]]] | None:
         return None
     schema = ANNOTATION_TABLES[kind]
     table = read_table(path, schema, tuple(schema)).select(pl.col(list(schema)))
+    for name in table.columns:
+        refuse(path.name, table[name].is_null(), name, "a value", table[name])
+        if schema[name] == pl.Float64:
+            refuse(path.name, ~table[name].is_finite(), name, "a finite number", table[name])
     found: dict[str, list[tuple[Any, ...]]] = {}
     for image_id, *values in table.iter_rows():
         found.setdefault(image_id, []).append(tuple(values))

@@ -9,6 +9,7 @@ are: `crepitus export` writes them.
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -135,6 +136,11 @@ def _box(fields: list[str], file: str, row: int) -> Box:
         values = [float(field) for field in fields]
     except ValueError as error:
         raise DataSetError(f"{file}, row {row}: expected numbers, got {' '.join(fields)!r}") from error
+    for column, value in enumerate(values, start=2):
+        if not math.isfinite(value):
+            raise DataSetError(
+                f"{file}, row {row}, column {column}: expected a finite number, got {fields[column - 2]!r}"
+            )
     if len(values) == 4:
         x, y, width, height = values
         return x - width / 2, y - height / 2, x + width / 2, y + height / 2
