@@ -175,7 +175,7 @@ def _read_info(root: Path) -> dict[str, Any]:
         return {}
     try:
         info = json.loads(path.read_text(encoding="utf-8"))
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:  # no JSON, no UTF-8, a number of thousands of digits
         raise DataSetError(f"dataset.json: expected JSON, got: {error}") from error
     if not isinstance(info, dict):
         raise DataSetError(f"dataset.json: expected an object, got {type(info).__name__}")
