@@ -286,6 +286,54 @@ def test_coco_faults(tmp_path, save, changes, message):
         READERS["coco"](root, Options())
 
 
+@pytest.mark.parametrize(
+    ("keys", "message"),
+    [
+        ({"points": 5}, "points: expected a list of pairs of finite numbers, got '5'"),
+        ({"points": [[1, 2], [1]]}, "points: expected a list of pairs"),
+        ({"points": [[1, "2"]]}, "points: expected a list of pairs"),
+        ({"points": [[1, float("nan")]]}, "points: expected a list of pairs of finite"),
+        ({"landmarks": [["tip", 1]]}, "landmarks: expected a list of a name and two"),
+        ({"landmarks": {"tip": [1, 2]}}, "landmarks: expected a list of a name and two"),
+        ({"label": "yes"}, "label: expected a whole number or nothing, got 'yes'"),
+        ({"label": True}, "label: expected a whole number"),
+        ({"label": 2}, "label: expected 1, 0 or nothing, got 2"),
+        ({"fold": 1.5}, "fold: expected a whole number"),
+        ({"fold": -1}, "fold: expected a whole number of at least 0"),
+        ({"spacing_mm": "0.1 mm"}, "spacing_mm: expected a finite number"),
+        ({"spacing_mm": 0}, "spacing_mm: expected a length above 0"),
+        ({"patient_id": ["7"]}, "patient_id: expected text or nothing"),
+        ({"split": "train2017"}, "split: expected train, val, test or nothing"),
+        ({"image_id": "../x"}, "image_id: expected an id"),
+        ({"width": "wide"}, "width: expected a whole number"),
+    ],
+)
+def test_coco_further_keys(tmp_path, save, keys, message):
+    images = [{"id": 1, "file_name": "b c.png"}, {"id": 7, "file_name": "a.png", **keys}]
+    root = coco_folder(tmp_path / "c", save, images=images, annotations=[])
+    with pytest.raises(DataSetError, match=rf"annotations\.json, images,? row 2, column {message}"):
+        READERS["coco"](root, Options())
+
+
+def test_coco_numbers_as_other_tools_write_them(tmp_path, save):
+    images = [
+        {"id": 1, "file_name": "a.png", "label": 1.0, "fold": 2.0, "patient_id": 7, "view": None, "w": 1}
+    ]
+    images.append({"id": 2, "file_name": "b c.png", "spacing_mm": 1, "w": "x"})
+    data, _ = load(coco_folder(tmp_path / "c", save, images=images, annotations=[]), "coco", tmp_path)
+    assert data.images.select("label", "fold", "patient_id", "spacing_mm", "w").rows() == [
+        (1, 2, "7", None, "1"),
+        (None, None, None, 1.0, "x"),
+    ]
+
+
+def test_coco_nested_too_deep(tmp_path, save):
+    root = coco_folder(tmp_path / "c", save)
+    (root / "annotations.json").write_text('{"images": ' + "[" * 200_000)
+    with pytest.raises(DataSetError, match=r"annotations\.json: expected a COCO file in JSON"):
+        READERS["coco"](root, Options())
+
+
 def test_coco_finds_its_file(tmp_path, save):
     root = coco_folder(tmp_path / "c", save)
     (root / "annotations").mkdir()

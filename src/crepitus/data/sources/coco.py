@@ -15,6 +15,7 @@ from typing import Any
 
 import polars as pl
 
+from crepitus.data.sources.coco_entries import check_entries, typed
 from crepitus.data.sources.layout import (
     Box,
     Layout,
@@ -55,13 +56,13 @@ def read(source: Path, options: Options) -> Layout:
     further = _further_columns(entries)
     images = []
     for (name, entry), image_id in zip(entries.items(), _ids(entries), strict=True):
-        points, landmarks = entry.get("points"), entry.get("landmarks", ())
+        points, landmarks = entry.get("points"), entry.get("landmarks") or ()
         images.append(
             SourceImage(
                 image_id=image_id,
                 name=name,
                 file=locate(name),
-                label=entry.get("label"),
+                label=typed(entry.get("label"), pl.Int64),
                 boxes=tuple(boxes.get(name, ())),
                 points=None if points is None else tuple((float(x), float(y)) for x, y in points),
                 landmarks=tuple((str(n), float(x), float(y)) for n, x, y in landmarks),
@@ -84,12 +85,13 @@ def _further_columns(entries: dict[str, dict[str, Any]]) -> dict[str, dict[str, 
         kinds = {type(value) for value in values if value is not None}
         if key in _STANDARD_KEYS | _OWN_KEYS or not kinds or kinds & {list, dict}:
             continue
-        as_text = IMAGE_COLUMNS.get(key) == pl.String or (str in kinds and len(kinds) > 1)
+        # A key with text and numbers becomes text; among numbers, True is 1.
+        dtype = IMAGE_COLUMNS.get(key, pl.String if str in kinds and len(kinds) > 1 else None)
         for name, value in zip(entries, values, strict=True):
-            if value is not None:
-                columns[name][key] = (
-                    str(value) if as_text else +value if kinds <= {bool, int, float} else value
-                )
+            if value is not None and dtype is not None:
+                columns[name][key] = typed(value, dtype)
+            elif value is not None:
+                columns[name][key] = +value if kinds <= {bool, int, float} else value
     return columns
 
 
@@ -126,7 +128,8 @@ def read_coco_file(path: Path) -> dict[str, Any]:
     """Read a COCO file and check what every reader relies on.
 
     Raises:
-        DataSetError: no JSON, or `images` without id and file_name, or doubled ones.
+        DataSetError: no JSON, `images` without id and file_name, doubled ones, or a further key of a wrong
+            type.
     """
     try:
         coco = json.loads(path.read_text(encoding="utf-8"))
@@ -147,6 +150,7 @@ def read_coco_file(path: Path) -> dict[str, Any]:
                     f"expected a value that no earlier image has, got {value!r}"
                 )
             values.add(value)
+    check_entries(coco["images"], path.name)
     return coco
 
 
