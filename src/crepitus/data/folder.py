@@ -75,7 +75,7 @@ class DataSet:
             if path.is_file():
                 tables[kind] = read_table(path, schema, tuple(schema))
                 check_annotations(tables[kind], images, kind)
-        return cls(root=root, images=images, info=_read_info(root), **tables)
+        return cls(root=root, images=images, info=read_info(root), **tables)
 
     def __len__(self) -> int:
         return self.images.height
@@ -169,7 +169,12 @@ class DataSet:
         )
 
 
-def _read_info(root: Path) -> dict[str, Any]:
+def read_info(root: Path) -> dict[str, Any]:
+    """Content of dataset.json of a folder; empty if there is none.
+
+    Raises:
+        DataSetError: it is no JSON object.
+    """
     path = root / "dataset.json"
     if not path.is_file():
         return {}

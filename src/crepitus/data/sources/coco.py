@@ -3,7 +3,7 @@
 The annotations are taken from --annotations, annotations.json, or the only JSON file in the folder or in its
 folder annotations/; image files are looked up by `file_name`, relative to the folder or to images/. Further
 keys of an image that are columns of a data set (patient_id, view, …) are kept, and so is `points`, a list of
-(x, y): `crepitus export` writes them.
+(x, y): `crepitus export` writes them, and in `info` which annotation tables there are (`annotated`).
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ from crepitus.data.sources.layout import (
     rounded,
     single_file,
 )
+from crepitus.data.sources.sidecar import annotated_kinds, origin
 from crepitus.data.tables import IMAGE_COLUMNS
 from crepitus.errors import DataSetError
 
@@ -36,7 +37,6 @@ _STANDARD_KEYS = frozenset(
     {"id", "width", "height", "file_name", "license", "flickr_url", "coco_url", "date_captured"}
 )
 _OWN_KEYS = frozenset({"points", "landmarks", "image_id", "file", "rows", "columns", "label"})
-_INFO_KEYS = ("name", "licence", "source", "description", "version")
 Boxes = dict[str, list[tuple[Box, str]]]
 
 
@@ -53,7 +53,7 @@ def read(source: Path, options: Options) -> Layout:
     boxes, sizes = coco_boxes(coco, options, annotations.name, warnings)
     entries = {entry["file_name"]: entry for entry in coco["images"]}
     locate = _locator(source)
-    further = _further_columns(entries)
+    columns = _further_columns(entries)
     images = []
     for (name, entry), image_id in zip(entries.items(), _ids(entries), strict=True):
         points, landmarks = entry.get("points"), entry.get("landmarks") or ()
@@ -67,13 +67,14 @@ def read(source: Path, options: Options) -> Layout:
                 points=None if points is None else tuple((float(x), float(y)) for x, y in points),
                 landmarks=tuple((str(n), float(x), float(y)) for n, x, y in landmarks),
                 size=sizes.get(name),
-                columns=further[name],
+                columns=columns[name],
             )
         )
-    annotated = ("points", "boxes", *(["landmarks"] if any(i.landmarks for i in images) else []))
     info: dict[str, Any] = coco["info"] if isinstance(coco.get("info"), dict) else {}
-    named = {"name": source.resolve().name, **{k: info[k] for k in _INFO_KEYS if info.get(k)}}
-    return Layout(named, annotated, images, warnings)
+    further = ("points", "landmarks")
+    given = {"boxes", *(kind for kind in further if any(entry.get(kind) for entry in coco["images"]))}
+    annotated = annotated_kinds(info, f"{annotations.name}, info", {*given, "points"}, given)
+    return Layout(origin(source, info), annotated, images, warnings)
 
 
 def _further_columns(entries: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:

@@ -27,7 +27,7 @@ from crepitus.data.sources.layout import (
     is_fracture,
     need,
 )
-from crepitus.data.sources.sidecar import Sidecar, read_sidecar
+from crepitus.data.sources.sidecar import Sidecar, annotated_kinds, origin, read_sidecar
 from crepitus.data.tables import IMAGE_COLUMNS, check_values, read_table, refuse
 from crepitus.errors import DataSetError
 
@@ -71,12 +71,14 @@ def read(source: Path, options: Options) -> Layout:
         )
         for group, name, image_id in zip(groups, names, ids, strict=True)
     ]
-    annotated = [kind for kind in ("points", "boxes", "landmarks") if kind in sidecar.tables]
-    if set(POINT) <= set(table.columns) or set(BOX) <= set(table.columns) or "boxes" in annotated:
-        annotated = sorted({*annotated, "points"})
+    given = set(sidecar.tables)
+    if set(POINT) <= set(table.columns):
+        given.add("points")
     if set(BOX) <= set(table.columns):
-        annotated = sorted({*annotated, "boxes"})
-    return Layout({"name": source.resolve().name, "source": "CSV"}, tuple(annotated), images)
+        given.add("boxes")
+    derived = {*given, "points"} if "boxes" in given else given
+    annotated = annotated_kinds(sidecar.info, "dataset.json", derived, given)
+    return Layout(origin(source, sidecar.info, source="CSV"), annotated, images)
 
 
 def _name(group: pl.DataFrame) -> str:

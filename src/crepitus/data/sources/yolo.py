@@ -3,8 +3,8 @@
 Layout: data.yaml with `names`; images/{train,val,test}/… with labels/{train,val,test}/….txt, or the same
 without splits, or {train,valid,test}/{images,labels}. A line is `class x_centre y_centre width height`, or
 `class x1 y1 x2 y2 …` for a polygon, in fractions of width and height. An image without a text file has no
-boxes. Next to data.yaml, images.csv (columns of a data set, by image_id) and points.csv are used where they
-are: `crepitus export` writes them.
+boxes. Next to data.yaml, images.csv (columns of a data set, by image_id), points.csv, landmarks.csv and
+dataset.json are used where they are: `crepitus export` writes them.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from crepitus.data.sources.layout import (
     need,
     single_file,
 )
-from crepitus.data.sources.sidecar import read_sidecar
+from crepitus.data.sources.sidecar import annotated_kinds, origin, read_sidecar
 from crepitus.errors import DataSetError, UsageError
 
 SPLITS = {"train": "train", "val": "val", "valid": "val", "validation": "val", "test": "test"}
@@ -69,8 +69,10 @@ def read(source: Path, options: Options) -> Layout:
     if without == len(files):
         raise UsageError(f"{source}: expected label files such as {_label_name(relative[0])}, got none")
     warnings = [f"{without} images have no label file and are taken as without boxes"] if without else []
-    annotated = ("points", "boxes", *sidecar.further_tables)
-    return Layout({"name": source.resolve().name, "source": "YOLO"}, annotated, images, warnings)
+    annotated = annotated_kinds(
+        sidecar.info, "dataset.json", ("points", "boxes"), given=("boxes", *sidecar.tables)
+    )
+    return Layout(origin(source, sidecar.info, source="YOLO"), annotated, images, warnings)
 
 
 def _label_name(name: Path) -> Path:
