@@ -3,6 +3,7 @@
 import json
 import sys
 import types
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -200,7 +201,26 @@ def test_an_empty_detections_file_is_an_answer(folders, capsys):
     predictions, data = folders
     (predictions / "detections.csv").write_text("image_id,x_min,y_min,x_max,y_max,score\n")
     run(predictions, "--data", data, capsys=capsys)
-    assert evaluation_of(predictions)["boxes.ap_50"] == 0
+    result = evaluation_of(predictions)
+    assert (result["boxes.ap_50"], result["boxes.froc_score"]) == (0, 0)
+    # Without a box to find there is nothing to miss.
+    (data / "boxes.csv").write_text("image_id,x_min,y_min,x_max,y_max,label\n")
+    run(predictions, "--data", data, capsys=capsys)
+    assert evaluation_of(predictions)["boxes.ap_50"] is None
+
+
+def test_every_key_is_documented(folders, capsys):
+    """docs/conventions.md names each key, a range of keys as `first` … `_last`."""
+    predictions, data = folders
+    run(predictions, "--data", data, capsys=capsys)
+    page = (Path(__file__).parents[2] / "docs" / "conventions.md").read_text(encoding="utf-8")
+    ranges = ("localization.recall_at_fp_", "boxes.recall_at_fp_", "class.f1.")
+    missing = [
+        key for key in evaluation_of(predictions) if not key.startswith(ranges) and f"`{key}`" not in page
+    ]
+    assert missing == []
+    settings = json.loads((predictions / "evaluation-settings.json").read_text())
+    assert {"split", "radius", "radius_unit", "bootstrap", "seed", "warnings"} <= set(settings)
 
 
 def test_unknown_place_and_unknown_truth(folders, capsys):

@@ -69,6 +69,57 @@ def test_round_trip(data, tmp_path, layout):
         assert np.array_equal(again.radiograph(image_id).pixels, data.radiograph(image_id).pixels)
 
 
+@pytest.mark.parametrize("layout", ["coco", "yolo", "csv"])
+@pytest.mark.parametrize(
+    ("kinds", "empty"),
+    [
+        (("boxes",), None),
+        (("boxes",), "landmarks"),
+        (("points", "boxes"), "landmarks"),
+        (("boxes",), "points"),
+    ],
+)
+def test_the_annotation_tables_come_back_and_no_other(make_set, tmp_path, layout, kinds, empty):
+    """A set without points.csv must not come back with centres of boxes as if someone had marked them."""
+    images = {"a.1": {"label": 1}, "b": {}, "c": {}}
+    given = {"boxes": BOXES, "points": {"a.1": [(20, 30)]}}
+    made = make_set(images, **{kind: given[kind] for kind in kinds})
+    if empty:
+        header = {"points": "image_id,x,y\n", "landmarks": "image_id,name,x,y\n"}[empty]
+        (made.root / f"{empty}.csv").write_text(header)
+    made = DataSet.read(made.root)
+    made.info.update(licence="CC BY 4.0", source="Hospital")
+    export(made, layout, tmp_path / "x")
+    again = back(tmp_path / "x", layout, tmp_path / "again")
+    for kind in ("points", "boxes", "landmarks"):
+        before, after = getattr(made, kind), getattr(again, kind)
+        assert (before is None) == (after is None), kind
+        if before is not None:
+            assert sorted(after.rows()) == sorted(before.rows())
+    assert again.truth == made.truth == {"a.1": 1, "b": 1, "c": 0}
+    assert {k: again.info[k] for k in ("name", "licence", "source")} == {
+        "name": "set",
+        "licence": "CC BY 4.0",
+        "source": "Hospital",
+    }
+
+
+def test_a_source_that_lists_unknown_tables(data, tmp_path):
+    export(data, "csv", tmp_path / "x")
+    (tmp_path / "x/dataset.json").write_text('{"annotated": ["points", "masks"]}')
+    with pytest.raises(
+        DataSetError, match=r"dataset\.json, key annotated: expected a list of points, boxes, land"
+    ):
+        READERS["csv"](tmp_path / "x", Options())
+
+
+def test_what_is_there_is_not_left_out(data, tmp_path):
+    """A table that somebody added after the export counts, whatever dataset.json says."""
+    export(data, "csv", tmp_path / "x")
+    (tmp_path / "x/dataset.json").write_text('{"annotated": []}')
+    assert READERS["csv"](tmp_path / "x", Options()).annotated == ("points", "boxes", "landmarks")
+
+
 def test_coco_is_read_by_its_own_library(data, tmp_path, capsys):
     export(data, "coco", tmp_path / "x")
     coco = COCO(str(tmp_path / "x/annotations.json"))

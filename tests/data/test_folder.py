@@ -118,7 +118,7 @@ def test_parquet_of_something_else(tmp_path):
     assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize("content", ["{", "[1]", "\xff"])
+@pytest.mark.parametrize("content", ["{", "[1]", "\xff", '{"a": ' + "[" * 200_000, "9" * 5000])
 def test_bad_dataset_json(tmp_path, content):
     folder = write(tmp_path / "d")
     (folder / "dataset.json").write_bytes(content.encode("latin-1"))

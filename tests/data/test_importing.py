@@ -45,6 +45,43 @@ def test_points_on_the_far_edge_are_moved_inside(tmp_path, save):
     assert len(warnings) == 2
 
 
+def test_a_positive_that_loses_its_last_place_stays_positive(tmp_path, save):
+    """The place is unknown then; an image without rows and without a label would be a negative."""
+    save(tmp_path / "a.png", 1)  # 48 rows, 64 columns
+    outside, within = (70.0, 2.0, 80.0, 9.0), (1.0, 1.0, 5.0, 5.0)
+
+    def image(image_id, **annotations):
+        return SourceImage(image_id, f"{image_id}.png", tmp_path / "a.png", **annotations)
+
+    images = [
+        image("box", boxes=((outside, "fracture"),)),
+        image("point", points=((-1.0, 5.0),)),
+        image("both", boxes=((outside, "fracture"), (within, "fracture"))),
+        image("point-of-two", points=((-1.0, 5.0), (3.0, 3.0))),
+        image("box-without-point", boxes=((within, "fracture"),), points=((70.0, 5.0),)),
+        image("metal", boxes=((outside, "metal"),)),
+        image("whole"),
+        image("labelled", boxes=((outside, "fracture"),), label=1),
+        image("said-to-be-negative", boxes=((outside, "fracture"),), label=0),
+    ]
+    data, warnings, _ = run(tmp_path, images)
+    assert data.truth == {
+        "box": 1,
+        "point": 1,
+        "both": 1,
+        "point-of-two": 1,
+        "box-without-point": 1,
+        "metal": 0,
+        "whole": 0,
+        "labelled": 1,
+        "said-to-be-negative": 0,
+    }
+    assert data.images["label"].to_list() == [1, 1, *[None] * 5, 1, 0]
+    assert [w for w in warnings if "unknown place" in w] == [
+        f"{name}.png: no fracture place is left; labelled 1, at an unknown place" for name in ("box", "point")
+    ]
+
+
 @given(
     st.tuples(*[st.floats(-1e4, 1e4)] * 4),
     st.tuples(st.integers(1, 3000), st.integers(1, 3000)),

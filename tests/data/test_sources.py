@@ -257,6 +257,19 @@ def test_coco_needs_a_category_that_means_fracture(tmp_path, save):
         ),
         ({"annotations": [{"image_id": 7, "category_id": 1, "bbox": [1, 2]}]}, "row 1, column bbox"),
         ({"annotations": [{"image_id": 7, "category_id": 1, "bbox": "abcd"}]}, "row 1, column bbox"),
+        (
+            {"annotations": [{"image_id": 7, "category_id": 1, "bbox": [1, float("nan"), 2, 2]}]},
+            "annotations row 1, column bbox: expected finite numbers, got .*nan",
+        ),
+        (
+            {"annotations": [{"image_id": 7, "category_id": 1, "segmentation": [[1, 1, 2, 1e999, 3, 3]]}]},
+            "annotations row 1, column segmentation: expected finite numbers",
+        ),
+        (
+            {"annotations": [{"image_id": 7, "category_id": 1, "segmentation": [[1]]}]},
+            "annotations row 1, column segmentation: expected polygons of x, y",
+        ),
+        ({"annotations": [{"image_id": [7], "category_id": 1}]}, r"row 1, column image_id.*got \[7\]"),
         ({"images": [{"id": 1, "file_name": "a"}, {"id": 1, "file_name": "b"}]}, "images row 2, column id"),
         (
             {"images": [{"id": 1, "file_name": "a"}, {"id": 2, "file_name": "a"}]},
@@ -270,6 +283,54 @@ def test_coco_needs_a_category_that_means_fracture(tmp_path, save):
 def test_coco_faults(tmp_path, save, changes, message):
     root = coco_folder(tmp_path / "c", save, **changes)
     with pytest.raises(DataSetError, match=rf"annotations\.json.*{message}"):
+        READERS["coco"](root, Options())
+
+
+@pytest.mark.parametrize(
+    ("keys", "message"),
+    [
+        ({"points": 5}, "points: expected a list of pairs of finite numbers, got '5'"),
+        ({"points": [[1, 2], [1]]}, "points: expected a list of pairs"),
+        ({"points": [[1, "2"]]}, "points: expected a list of pairs"),
+        ({"points": [[1, float("nan")]]}, "points: expected a list of pairs of finite"),
+        ({"landmarks": [["tip", 1]]}, "landmarks: expected a list of a name and two"),
+        ({"landmarks": {"tip": [1, 2]}}, "landmarks: expected a list of a name and two"),
+        ({"label": "yes"}, "label: expected a whole number or nothing, got 'yes'"),
+        ({"label": True}, "label: expected a whole number"),
+        ({"label": 2}, "label: expected 1, 0 or nothing, got 2"),
+        ({"fold": 1.5}, "fold: expected a whole number"),
+        ({"fold": -1}, "fold: expected a whole number of at least 0"),
+        ({"spacing_mm": "0.1 mm"}, "spacing_mm: expected a finite number"),
+        ({"spacing_mm": 0}, "spacing_mm: expected a length above 0"),
+        ({"patient_id": ["7"]}, "patient_id: expected text or nothing"),
+        ({"split": "train2017"}, "split: expected train, val, test or nothing"),
+        ({"image_id": "../x"}, "image_id: expected an id"),
+        ({"width": "wide"}, "width: expected a whole number"),
+    ],
+)
+def test_coco_further_keys(tmp_path, save, keys, message):
+    images = [{"id": 1, "file_name": "b c.png"}, {"id": 7, "file_name": "a.png", **keys}]
+    root = coco_folder(tmp_path / "c", save, images=images, annotations=[])
+    with pytest.raises(DataSetError, match=rf"annotations\.json, images,? row 2, column {message}"):
+        READERS["coco"](root, Options())
+
+
+def test_coco_numbers_as_other_tools_write_them(tmp_path, save):
+    images = [
+        {"id": 1, "file_name": "a.png", "label": 1.0, "fold": 2.0, "patient_id": 7, "view": None, "w": 1}
+    ]
+    images.append({"id": 2, "file_name": "b c.png", "spacing_mm": 1, "w": "x"})
+    data, _ = load(coco_folder(tmp_path / "c", save, images=images, annotations=[]), "coco", tmp_path)
+    assert data.images.select("label", "fold", "patient_id", "spacing_mm", "w").rows() == [
+        (1, 2, "7", None, "1"),
+        (None, None, None, 1.0, "x"),
+    ]
+
+
+def test_coco_nested_too_deep(tmp_path, save):
+    root = coco_folder(tmp_path / "c", save)
+    (root / "annotations.json").write_text('{"images": ' + "[" * 200_000)
+    with pytest.raises(DataSetError, match=r"annotations\.json: expected a COCO file in JSON"):
         READERS["coco"](root, Options())
 
 
@@ -323,6 +384,8 @@ def test_yolo(tmp_path, save, names):
         ("2 0.5 0.5 0.1 0.1", "a.txt, row 1, column 1: expected a class of 0 to 1, got '2'"),
         ("0 0.5 0.5 0.1", "a.txt, row 1: expected 4 numbers or a polygon, got 3"),
         ("0 0.5 x 0.1 0.1", "a.txt, row 1: expected numbers"),
+        ("1 .5 .5 .1 .1\n0 0.5 nan 0.1 0.1", "a.txt, row 2, column 3: expected a finite number, got 'nan'"),
+        ("0 0.5 0.5 inf 0.1", "a.txt, row 1, column 4: expected a finite number, got 'inf'"),
     ],
 )
 def test_yolo_faults(tmp_path, save, line, message):
@@ -378,6 +441,14 @@ def test_csv_with_boxes_only(tmp_path, save):
     assert data.truth == {"a": 1, "b": 0}
 
 
+def test_csv_rows_of_an_image_may_leave_shared_cells_empty(tmp_path, save):
+    table = "file,label,x,y,patient_id\nx/a.png,,10,20,\nx/a.png,1,30,40,007\nx/b.png,,,,8\n"
+    data, _ = load(csv_folder(tmp_path / "c", save, table), "csv", tmp_path)
+    assert data.points.rows() == [("a", 10, 20), ("a", 30, 40)]
+    assert data.images["label"].to_list() == [1, None]
+    assert data.images["patient_id"].to_list() == ["007", "8"]
+
+
 def test_csv_with_labels_only(tmp_path, save):
     data, _ = load(csv_folder(tmp_path / "c", save, "file,label\nx/a.png,1\nx/b.png,\n"), "csv", tmp_path)
     assert (data.points, data.boxes) == (None, None)
@@ -395,6 +466,34 @@ def test_csv_with_labels_only(tmp_path, save):
         ("file,x,y\nx/a.png,1,one\n", {}, "images.csv, row 1, column y: expected a number, got 'one'"),
         ("image_id\na\n", {"points": "image_id,x,y\nz,1,1\n"}, "points.csv, column image_id: .*got 'z'"),
         ("image_id\na\n", {"points": "image_id,x\na,1\n"}, "points.csv: column 'y' is missing"),
+        # Half a point, half a box, half a table.
+        (
+            "file,x,y\nx/b.png,,\nx/a.png,5,\n",
+            {},
+            "images.csv, row 2, column y: expected a number beside .*x, y",
+        ),
+        (
+            "file,x_min,y_min,x_max,y_max\nx/a.png,1,2,3,\n",
+            {},
+            "images.csv, row 1, column y_max: expected a number beside",
+        ),
+        ("file,x\nx/a.png,5\n", {}, "images.csv: column 'y' is missing; x, y go together, got x"),
+        (
+            "image_id\na\n",
+            {"points": "image_id,x,y\na,1,1\na,1,\n"},
+            "points.csv, row 2, column y: .*got None",
+        ),
+        # Not finite.
+        ("file,x,y\nx/a.png,5,nan\n", {}, "images.csv, row 1, column y: expected a finite number, got nan"),
+        ("image_id\na\n", {"points": "image_id,x,y\na,inf,1\n"}, "points.csv, row 1, column x: .*finite"),
+        # Rows of one image that contradict each other.
+        (
+            "file,label,x,y\nx/a.png,0,,\nx/a.png,1,5,5\n",
+            {},
+            "row 2, column label: expected one value for all rows of 'x/a.png', got 1 after 0",
+        ),
+        ("file,patient_id,x,y\nx/a.png,1,5,5\nx/b.png,2,,\nx/a.png,3,5,6\n", {}, "row 3, column patient_id"),
+        ("image_id,file,x,y\na,x/a.png,5,5\na,x/b.png,,\n", {}, "images.csv, row 2, column file"),
     ],
 )
 def test_csv_faults(tmp_path, save, table, tables, message):

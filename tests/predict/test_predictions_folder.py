@@ -131,6 +131,14 @@ class TestHeatmap:
         with pytest.raises(PredictionsError, match=r"heatmaps/a\.npy"):
             Predictions.read(tmp_path).heatmap("a")
 
+    @pytest.mark.parametrize(("cells", "count"), [([np.nan] * 4, 4), ([0, 1, np.nan, 0], 1)])
+    def test_says_that_values_are_no_numbers(self, tmp_path, cells, count):
+        save(write(tmp_path), np.array(cells, np.float16).reshape(2, 2))
+        with pytest.raises(
+            PredictionsError, match=f"expected values within 0..1, got NaN in {count} of 4 cells"
+        ):
+            Predictions.read(tmp_path).heatmap("a")
+
     def test_refuses_pickles(self, tmp_path):
         write(tmp_path)
         (tmp_path / "heatmaps").mkdir()
@@ -143,7 +151,7 @@ class TestHeatmap:
         save(write(tmp_path), np.zeros((8, 8), np.float16))
         path = tmp_path / "heatmaps" / "a.npy"
         path.write_bytes(path.read_bytes()[:keep])
-        with pytest.raises(PredictionsError, match=r"heatmaps/a\.npy"):
+        with pytest.raises(PredictionsError, match=r"heatmaps/a\.npy: .*, the file ends early$"):
             Predictions.read(tmp_path).heatmap("a")
 
     def test_refuses_a_header_that_announces_more_than_the_file_holds(self, tmp_path):

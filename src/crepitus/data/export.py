@@ -1,8 +1,10 @@
 """The way out: a data set folder as COCO, YOLO or plain CSV, with nothing lost on the way back in.
 
 What a layout has no place for goes where its readers look past it: COCO image entries carry further keys,
-YOLO has images.csv and points.csv beside data.yaml. COCO stores width and YOLO fractions, so boxes come back
-to a millionth of a pixel; coordinates with at most six decimals come back exactly.
+YOLO has images.csv and points.csv beside data.yaml. Which annotation tables the data set has is written down
+(`annotated`, in COCO's `info` or in dataset.json), so that the way back does not invent one. COCO stores
+width and YOLO fractions, so boxes come back to a millionth of a pixel; coordinates with at most six decimals
+come back exactly.
 """
 
 from __future__ import annotations
@@ -17,6 +19,7 @@ import polars as pl
 import yaml
 
 from crepitus.data.folder import FRACTURE, DataSet
+from crepitus.data.sources.sidecar import INFO_KEYS
 from crepitus.data.tables import ANNOTATION_TABLES
 from crepitus.data.writer import new_folder, write_table, write_text
 from crepitus.errors import DataSetError, UsageError
@@ -75,6 +78,13 @@ def _write_tables(data: DataSet, names: dict[str, str], out: Path, kinds: tuple[
             write_table(out / f"{kind}.csv", table)
     files = [names[image_id] for image_id in data.images["image_id"]]
     write_table(out / "images.csv", data.images.with_columns(pl.Series("file", files, dtype=pl.String)))
+    write_text(out / "dataset.json", json.dumps(_info(data), indent=2) + "\n")
+
+
+def _info(data: DataSet) -> dict[str, Any]:
+    """What dataset.json says of the origin, and which annotation tables there are."""
+    annotated = [kind for kind in ANNOTATION_TABLES if getattr(data, kind) is not None]
+    return {**{key: data.info[key] for key in INFO_KEYS if key in data.info}, "annotated": annotated}
 
 
 def class_names(data: DataSet) -> list[str]:
@@ -123,7 +133,7 @@ def to_coco(data: DataSet, names: dict[str, str]) -> dict[str, Any]:
             entry["landmarks"] = landmarks.get(image_id, [])
         images.append(entry)
     return {
-        "info": {k: data.info[k] for k in ("name", "licence", "source") if k in data.info},
+        "info": _info(data),
         "images": images,
         "annotations": annotations,
         "categories": [{"id": number, "name": name} for name, number in categories.items()],

@@ -75,7 +75,7 @@ class DataSet:
             if path.is_file():
                 tables[kind] = read_table(path, schema, tuple(schema))
                 check_annotations(tables[kind], images, kind)
-        return cls(root=root, images=images, info=_read_info(root), **tables)
+        return cls(root=root, images=images, info=read_info(root), **tables)
 
     def __len__(self) -> int:
         return self.images.height
@@ -169,13 +169,18 @@ class DataSet:
         )
 
 
-def _read_info(root: Path) -> dict[str, Any]:
+def read_info(root: Path) -> dict[str, Any]:
+    """Content of dataset.json of a folder; empty if there is none.
+
+    Raises:
+        DataSetError: it is no JSON object.
+    """
     path = root / "dataset.json"
     if not path.is_file():
         return {}
     try:
         info = json.loads(path.read_text(encoding="utf-8"))
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:  # no JSON, no UTF-8, a number of thousands of digits
         raise DataSetError(f"dataset.json: expected JSON, got: {error}") from error
     if not isinstance(info, dict):
         raise DataSetError(f"dataset.json: expected an object, got {type(info).__name__}")

@@ -6,7 +6,7 @@ import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 
@@ -53,6 +53,9 @@ def import_layout(
             writer.set_aside(image.name, result)
             continue
         annotation = _annotation(image, result.shape, layout.annotated, warnings)
+        if _lost_its_places(image, annotation):
+            warnings.append(f"{image.name}: no fracture place is left; labelled 1, at an unknown place")
+            annotation = replace(annotation, label=1)
         _write(writer, image, annotation, result)
     return warnings
 
@@ -131,6 +134,16 @@ def _annotation(
         if "landmarks" in annotated
         else None,
     )
+
+
+def _lost_its_places(image: SourceImage, annotation: Annotation) -> bool:
+    """Whether a positive by its fracture places would become a negative, because none could be used."""
+    if annotation.label is not None or (annotation.points is None and annotation.boxes is None):
+        return False
+    had = bool(image.points) or any(label == FRACTURE for _, label in image.boxes)
+    has_points = annotation.points is not None and len(annotation.points.xy) > 0
+    has_boxes = annotation.boxes is not None and FRACTURE in annotation.boxes.labels
+    return had and not has_points and not has_boxes
 
 
 def clip_box(box: Box, shape: tuple[int, int]) -> Box | None:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import polars as pl
 
+from crepitus.data.table_text import check_header, is_utf8, not_utf8
 from crepitus.errors import CrepitusError, DataSetError
 from crepitus.structures import is_image_id
 
@@ -97,15 +98,21 @@ def _read(path: Path, required: tuple[str, ...], error: type[CrepitusError]) -> 
         if path.suffix == ".parquet":
             table = pl.read_parquet(path)
         else:
+            check_header(path, error)
             table = pl.read_csv(path, infer_schema=False, encoding="utf8")
     except (pl.exceptions.PolarsError, OSError) as fault:
         if isinstance(fault, pl.exceptions.NoDataError):
             raise error(
                 f"{path.name}: expected a header with {', '.join(required)}, the file is empty"
             ) from fault
+        if path.suffix != ".parquet" and path.is_file() and not is_utf8(path):
+            raise not_utf8(path, error) from fault
         first_line = (str(fault).splitlines() or [type(fault).__name__])[0]
         raise error(f"{path.name}: expected a readable table, got: {first_line}") from fault
-    table = table.rename({name: name.strip().lstrip("\ufeff") for name in table.columns})
+    names = [name.strip().lstrip("\ufeff") or name for name in table.columns]
+    if doubled := next((name for name in names if names.count(name) > 1), None):
+        raise error(f"{path.name}: expected each column once, column {doubled!r} stands there twice")
+    table = table.rename(dict(zip(table.columns, names, strict=True)))
     missing = [name for name in required if name not in table.columns]
     if missing:
         raise error(
@@ -120,7 +127,7 @@ def _cast(
 ) -> pl.DataFrame:
     column = table[name]
     if column.dtype == pl.String:
-        column = column.replace("", None)
+        column = column.str.strip_chars().replace("", None)
     if dtype == pl.Int64 and column.dtype == pl.String:
         # A table that went through a spreadsheet or pandas has 1.0 where 1 was meant.
         as_float = column.cast(pl.Float64, strict=False)
@@ -139,11 +146,12 @@ def _cast(
 def _guess_type(column: pl.Series) -> pl.Series:
     """A further column as numbers if every value is one and none has a leading zero."""
     column = column.replace("", None)
-    values = column.drop_nulls()
+    stripped = column.str.strip_chars()
+    values = stripped.drop_nulls()
     if len(values) == 0 or values.str.contains(r"^[+-]?0\d").any():
         return column
     for dtype in (pl.Int64, pl.Float64):
-        cast = column.cast(dtype, strict=False)
+        cast = stripped.cast(dtype, strict=False)
         if cast.null_count() == column.null_count():
             return cast
     return column

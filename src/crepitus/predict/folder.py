@@ -117,9 +117,8 @@ class Predictions:
         except FileNotFoundError as error:
             raise PredictionsError(f"{name}: expected a heatmap for every image, there is none") from error
         except (ValueError, OSError, SyntaxError, EOFError, TypeError) as error:
-            first_line = (str(error).splitlines() or [type(error).__name__])[0]
             raise PredictionsError(
-                f"{name}: expected a float16 or float32 array, got: {first_line}"
+                f"{name}: expected a float16 or float32 array, {_what_is_wrong(error)}"
             ) from error
         if (
             mapped.dtype.kind != "f"
@@ -134,10 +133,21 @@ class Predictions:
         return _checked_values(np.array(mapped, dtype=np.float64), name)
 
 
+def _what_is_wrong(error: Exception) -> str:
+    """NumPy tells a file that ends early in terms of magic strings and memory maps."""
+    text = str(error)
+    if isinstance(error, EOFError) or any(sign in text for sign in ("EOF", "mmap", "empty file")):
+        return "the file ends early"
+    return f"got: {(text.splitlines() or [type(error).__name__])[0]}"
+
+
 def _checked_values(values: NDArray[np.float64], name: str) -> NDArray[np.float64]:
+    if nan := int(np.isnan(values).sum()):
+        raise PredictionsError(
+            f"{name}: expected values within 0..1, got NaN in {nan} of {values.size} cells"
+        )
     low, high = float(values.min()), float(values.max())
-    # A NaN anywhere makes both of them NaN, and every comparison with them false.
-    if not (low >= -HEATMAP_TOLERANCE and high <= 1 + HEATMAP_TOLERANCE):
+    if low < -HEATMAP_TOLERANCE or high > 1 + HEATMAP_TOLERANCE:
         raise PredictionsError(f"{name}: expected values within 0..1, got {low:g} to {high:g}")
     if low < 0 or high > 1:
         return np.clip(values, 0.0, 1.0)
@@ -215,7 +225,7 @@ def _read_info(path: Path) -> dict[str, Any]:
         return {}
     try:
         info = json.loads(path.read_text(encoding="utf-8"))
-    except (json.JSONDecodeError, UnicodeDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:  # no JSON, no UTF-8, a number of thousands of digits
         raise PredictionsError(f"{path.name}: expected JSON, got: {error}") from error
     thresholds = info.get("thresholds", {}) if isinstance(info, dict) else None
     if not isinstance(thresholds, dict) or not all(

@@ -3,17 +3,19 @@
 The annotations are taken from --annotations, annotations.json, or the only JSON file in the folder or in its
 folder annotations/; image files are looked up by `file_name`, relative to the folder or to images/. Further
 keys of an image that are columns of a data set (patient_id, view, …) are kept, and so is `points`, a list of
-(x, y): `crepitus export` writes them.
+(x, y): `crepitus export` writes them, and in `info` which annotation tables there are (`annotated`).
 """
 
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
+from crepitus.data.sources.coco_entries import check_entries, typed
 from crepitus.data.sources.layout import (
     Box,
     Layout,
@@ -27,6 +29,7 @@ from crepitus.data.sources.layout import (
     rounded,
     single_file,
 )
+from crepitus.data.sources.sidecar import annotated_kinds, origin
 from crepitus.data.tables import IMAGE_COLUMNS
 from crepitus.errors import DataSetError
 
@@ -34,7 +37,6 @@ _STANDARD_KEYS = frozenset(
     {"id", "width", "height", "file_name", "license", "flickr_url", "coco_url", "date_captured"}
 )
 _OWN_KEYS = frozenset({"points", "landmarks", "image_id", "file", "rows", "columns", "label"})
-_INFO_KEYS = ("name", "licence", "source", "description", "version")
 Boxes = dict[str, list[tuple[Box, str]]]
 
 
@@ -51,27 +53,28 @@ def read(source: Path, options: Options) -> Layout:
     boxes, sizes = coco_boxes(coco, options, annotations.name, warnings)
     entries = {entry["file_name"]: entry for entry in coco["images"]}
     locate = _locator(source)
-    further = _further_columns(entries)
+    columns = _further_columns(entries)
     images = []
     for (name, entry), image_id in zip(entries.items(), _ids(entries), strict=True):
-        points, landmarks = entry.get("points"), entry.get("landmarks", ())
+        points, landmarks = entry.get("points"), entry.get("landmarks") or ()
         images.append(
             SourceImage(
                 image_id=image_id,
                 name=name,
                 file=locate(name),
-                label=entry.get("label"),
+                label=typed(entry.get("label"), pl.Int64),
                 boxes=tuple(boxes.get(name, ())),
                 points=None if points is None else tuple((float(x), float(y)) for x, y in points),
                 landmarks=tuple((str(n), float(x), float(y)) for n, x, y in landmarks),
                 size=sizes.get(name),
-                columns=further[name],
+                columns=columns[name],
             )
         )
-    annotated = ("points", "boxes", *(["landmarks"] if any(i.landmarks for i in images) else []))
     info: dict[str, Any] = coco["info"] if isinstance(coco.get("info"), dict) else {}
-    named = {"name": source.resolve().name, **{k: info[k] for k in _INFO_KEYS if info.get(k)}}
-    return Layout(named, annotated, images, warnings)
+    further = ("points", "landmarks")
+    given = {"boxes", *(kind for kind in further if any(entry.get(kind) for entry in coco["images"]))}
+    annotated = annotated_kinds(info, f"{annotations.name}, info", {*given, "points"}, given)
+    return Layout(origin(source, info), annotated, images, warnings)
 
 
 def _further_columns(entries: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
@@ -83,12 +86,13 @@ def _further_columns(entries: dict[str, dict[str, Any]]) -> dict[str, dict[str, 
         kinds = {type(value) for value in values if value is not None}
         if key in _STANDARD_KEYS | _OWN_KEYS or not kinds or kinds & {list, dict}:
             continue
-        as_text = IMAGE_COLUMNS.get(key) == pl.String or (str in kinds and len(kinds) > 1)
+        # A key with text and numbers becomes text; among numbers, True is 1.
+        dtype = IMAGE_COLUMNS.get(key, pl.String if str in kinds and len(kinds) > 1 else None)
         for name, value in zip(entries, values, strict=True):
-            if value is not None:
-                columns[name][key] = (
-                    str(value) if as_text else +value if kinds <= {bool, int, float} else value
-                )
+            if value is not None and dtype is not None:
+                columns[name][key] = typed(value, dtype)
+            elif value is not None:
+                columns[name][key] = +value if kinds <= {bool, int, float} else value
     return columns
 
 
@@ -125,7 +129,8 @@ def read_coco_file(path: Path) -> dict[str, Any]:
     """Read a COCO file and check what every reader relies on.
 
     Raises:
-        DataSetError: no JSON, or `images` without id and file_name, or doubled ones.
+        DataSetError: no JSON, `images` without id and file_name, doubled ones, or a further key of a wrong
+            type.
     """
     try:
         coco = json.loads(path.read_text(encoding="utf-8"))
@@ -146,6 +151,7 @@ def read_coco_file(path: Path) -> dict[str, Any]:
                     f"expected a value that no earlier image has, got {value!r}"
                 )
             values.add(value)
+    check_entries(coco["images"], path.name)
     return coco
 
 
@@ -168,8 +174,8 @@ def coco_boxes(
     boxes: Boxes = {}
     for row, entry in enumerate(coco["annotations"], start=1):
         for column, known in (("image_id", by_id), ("category_id", names)):
-            if not isinstance(entry, dict) or entry.get(column) not in known:
-                got = entry.get(column) if isinstance(entry, dict) else entry
+            got = entry.get(column) if isinstance(entry, dict) else entry
+            if not isinstance(entry, dict) or not isinstance(got, int | str) or got not in known:
                 raise DataSetError(
                     f"{file}, annotations row {row}, column {column}: expected a known id, got {got!r}"
                 )
@@ -187,19 +193,26 @@ def coco_boxes(
 
 
 def _box_of(entry: dict[str, Any], file: str, row: int) -> Box | None:
+    key = "bbox" if entry.get("bbox") else "segmentation"
+    given: Any = entry.get(key)
+    where = f"{file}, annotations row {row}, column {key}"
+    if not isinstance(given, list) and key == "segmentation":
+        return None  # absent, or a run-length mask
     try:
-        if entry.get("bbox"):
-            x, y, width, height = (float(value) for value in entry["bbox"])
-            return rounded((x, y, x + width, y + height))
-        polygons = entry.get("segmentation")
-        if isinstance(polygons, list) and polygons:
-            numbers = [[float(value) for value in polygon] for polygon in polygons]
-            xs = [value for polygon in numbers for value in polygon[0::2]]
-            ys = [value for polygon in numbers for value in polygon[1::2]]
-            return min(xs), min(ys), max(xs), max(ys)
+        if key == "bbox":
+            x, y, width, height = (float(value) for value in given)
+            box = rounded((x, y, x + width, y + height))
+            numbers = [x, y, width, height]
+        else:
+            polygons = [[float(value) for value in polygon] for polygon in given]
+            if not polygons:
+                return None
+            xs = [value for polygon in polygons for value in polygon[0::2]]
+            ys = [value for polygon in polygons for value in polygon[1::2]]
+            box, numbers = (min(xs), min(ys), max(xs), max(ys)), xs + ys
     except (TypeError, ValueError) as error:
-        raise DataSetError(
-            f"{file}, annotations row {row}, column bbox: expected x, y, width, height, "
-            f"got {entry.get('bbox')!r}"
-        ) from error
-    return None
+        what = "x, y, width, height" if key == "bbox" else "polygons of x, y"
+        raise DataSetError(f"{where}: expected {what}, got {str(given)[:80]}") from error
+    if not all(map(math.isfinite, numbers)):
+        raise DataSetError(f"{where}: expected finite numbers, got {str(given)[:80]}")
+    return box

@@ -27,8 +27,8 @@ from crepitus.data.sources.layout import (
     is_fracture,
     need,
 )
-from crepitus.data.sources.sidecar import Sidecar, read_sidecar
-from crepitus.data.tables import IMAGE_COLUMNS, check_values, read_table
+from crepitus.data.sources.sidecar import Sidecar, annotated_kinds, origin, read_sidecar
+from crepitus.data.tables import IMAGE_COLUMNS, check_values, read_table, refuse
 from crepitus.errors import DataSetError
 
 POINT = ("x", "y")
@@ -41,8 +41,8 @@ def read(source: Path, options: Options) -> Layout:
 
     Raises:
         UsageError: there is no table.
-        DataSetError: it has neither `file` nor `image_id`, rows of one image contradict each other, or an
-            annotation is of an unknown image.
+        DataSetError: it has neither `file` nor `image_id`, rows of one image contradict each other, a point
+            or box is incomplete or not finite, or an annotation is of an unknown image.
     """
     path = options.annotations or source / "images.csv"
     schema = {**IMAGE_COLUMNS, **_NUMBERS}
@@ -52,6 +52,8 @@ def read(source: Path, options: Options) -> Layout:
         got = ", ".join(table.columns)
         raise DataSetError(f"{path.name}: column 'file' is missing; expected file or image_id, got {got}")
     _check_keys(table, key, path.name)
+    _check_places(table, path.name)
+    table = _agreeing(table, key, path.name)
     check_values(table, path.name)
     groups = table.partition_by(key, maintain_order=True)
     names = [_name(group) for group in groups]
@@ -65,16 +67,18 @@ def read(source: Path, options: Options) -> Layout:
             name=name,
             file=inside(source, name) or by_stem.get(name),
             **_annotations(group, image_id, sidecar, options),
-            columns=_columns(group, path.name),
+            columns=_columns(group),
         )
         for group, name, image_id in zip(groups, names, ids, strict=True)
     ]
-    annotated = [kind for kind in ("points", "boxes", "landmarks") if kind in sidecar.tables]
-    if set(POINT) <= set(table.columns) or set(BOX) <= set(table.columns) or "boxes" in annotated:
-        annotated = sorted({*annotated, "points"})
+    given = set(sidecar.tables)
+    if set(POINT) <= set(table.columns):
+        given.add("points")
     if set(BOX) <= set(table.columns):
-        annotated = sorted({*annotated, "boxes"})
-    return Layout({"name": source.resolve().name, "source": "CSV"}, tuple(annotated), images)
+        given.add("boxes")
+    derived = {*given, "points"} if "boxes" in given else given
+    annotated = annotated_kinds(sidecar.info, "dataset.json", derived, given)
+    return Layout(origin(source, sidecar.info, source="CSV"), annotated, images)
 
 
 def _name(group: pl.DataFrame) -> str:
@@ -105,16 +109,51 @@ def _check_sidecar(sidecar: Sidecar, ids: list[str]) -> None:
             )
 
 
-def _columns(group: pl.DataFrame, file: str) -> dict[str, Any]:
+def _check_places(table: pl.DataFrame, file: str) -> None:
+    """Refuse points and boxes of which a part is missing or no finite number."""
+    for place in (POINT, BOX):
+        there = [name for name in place if name in table.columns]
+        if not there:
+            continue
+        if missing := [name for name in place if name not in there]:
+            raise DataSetError(
+                f"{file}: column {missing[0]!r} is missing; {', '.join(place)} go together, "
+                f"got {', '.join(there)}"
+            )
+        rows = table.select(place).rows()
+        filled = pl.Series([any(value is not None for value in row) for row in rows], dtype=pl.Boolean)
+        for name in place:
+            values = table[name]
+            half = filled & values.is_null()
+            refuse(file, half, name, f"a number beside the other ones of {', '.join(place)}", values)
+            refuse(file, ~values.is_finite(), name, "a finite number", values)
+
+
+def _agreeing(table: pl.DataFrame, key: str, file: str) -> pl.DataFrame:
+    """`table` with what one row of an image says in all its rows; an empty cell says nothing.
+
+    Raises:
+        DataSetError: two rows of an image contradict each other; the message names the second.
+    """
+    for name in table.columns:
+        if name in (key, *POINT, *BOX):
+            continue
+        first = table.select(pl.col(name).drop_nulls().first().over(key))[name]
+        differing = (table[name] != first).fill_null(value=False).arg_true()
+        if len(differing):
+            row = int(differing[0])
+            raise DataSetError(
+                f"{file}, row {row + 1}, column {name}: expected one value for all rows of "
+                f"{table[key][row]!r}, got {table[name][row]!r} after {first[row]!r}"
+            )
+        table = table.with_columns(first)
+    return table
+
+
+def _columns(group: pl.DataFrame) -> dict[str, Any]:
     """Values of the `images` table, which the rows of one image share."""
     own = {"image_id", "file", "rows", "columns", "label", *POINT, *BOX}
     shared = group.select([name for name in group.columns if name not in own])
-    for name in shared.columns:
-        if shared[name].n_unique() > 1:
-            raise DataSetError(
-                f"{file}, column {name}: expected one value for all rows of {_name(group)!r}, "
-                f"got {shared[name].unique().to_list()}"
-            )
     return dict(shared.row(0, named=True)) if shared.width else {}
 
 
@@ -125,16 +164,8 @@ def _annotations(group: pl.DataFrame, image_id: str, sidecar: Sidecar, options: 
     if set(POINT) <= set(group.columns):
         points = (*(points or ()), *group.select(POINT).drop_nulls().iter_rows())
     return {
-        "label": _label(group),
+        "label": group["label"][0] if "label" in group.columns else None,
         "points": points,
         "boxes": tuple((box, FRACTURE if is_fracture(name, options) else name) for box, name in boxes),
         "landmarks": sidecar.landmarks(image_id),
     }
-
-
-def _label(group: pl.DataFrame) -> int | None:
-    """1 if any row of the image says so, otherwise 0 if any does, otherwise unknown."""
-    if "label" not in group.columns:
-        return None
-    labels = group["label"].drop_nulls()
-    return int(labels.max()) if len(labels) else None  # type: ignore[arg-type]

@@ -3,12 +3,13 @@
 Layout: data.yaml with `names`; images/{train,val,test}/… with labels/{train,val,test}/….txt, or the same
 without splits, or {train,valid,test}/{images,labels}. A line is `class x_centre y_centre width height`, or
 `class x1 y1 x2 y2 …` for a polygon, in fractions of width and height. An image without a text file has no
-boxes. Next to data.yaml, images.csv (columns of a data set, by image_id) and points.csv are used where they
-are: `crepitus export` writes them.
+boxes. Next to data.yaml, images.csv (columns of a data set, by image_id), points.csv, landmarks.csv and
+dataset.json are used where they are: `crepitus export` writes them.
 """
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,7 @@ from crepitus.data.sources.layout import (
     need,
     single_file,
 )
-from crepitus.data.sources.sidecar import read_sidecar
+from crepitus.data.sources.sidecar import annotated_kinds, origin, read_sidecar
 from crepitus.errors import DataSetError, UsageError
 
 SPLITS = {"train": "train", "val": "val", "valid": "val", "validation": "val", "test": "test"}
@@ -68,8 +69,10 @@ def read(source: Path, options: Options) -> Layout:
     if without == len(files):
         raise UsageError(f"{source}: expected label files such as {_label_name(relative[0])}, got none")
     warnings = [f"{without} images have no label file and are taken as without boxes"] if without else []
-    annotated = ("points", "boxes", *sidecar.further_tables)
-    return Layout({"name": source.resolve().name, "source": "YOLO"}, annotated, images, warnings)
+    annotated = annotated_kinds(
+        sidecar.info, "dataset.json", ("points", "boxes"), given=("boxes", *sidecar.tables)
+    )
+    return Layout(origin(source, sidecar.info, source="YOLO"), annotated, images, warnings)
 
 
 def _label_name(name: Path) -> Path:
@@ -135,6 +138,11 @@ def _box(fields: list[str], file: str, row: int) -> Box:
         values = [float(field) for field in fields]
     except ValueError as error:
         raise DataSetError(f"{file}, row {row}: expected numbers, got {' '.join(fields)!r}") from error
+    for column, value in enumerate(values, start=2):
+        if not math.isfinite(value):
+            raise DataSetError(
+                f"{file}, row {row}, column {column}: expected a finite number, got {fields[column - 2]!r}"
+            )
     if len(values) == 4:
         x, y, width, height = values
         return x - width / 2, y - height / 2, x + width / 2, y + height / 2
