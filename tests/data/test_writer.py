@@ -18,7 +18,8 @@ ROWS, COLUMNS = 7, 9
 ids = st.text(string.ascii_letters + string.digits + "_-", min_size=1, max_size=20)
 x = st.floats(0, COLUMNS, exclude_max=True)
 y = st.floats(0, ROWS, exclude_max=True)
-words = st.text(string.ascii_letters + " ,\"'é", min_size=1, max_size=8)
+# Blanks around a cell are no part of it: a table that went through a spreadsheet has them anywhere.
+words = st.text(string.ascii_letters + " ,\"'é", min_size=1, max_size=8).filter(lambda t: t == t.strip())
 boxes = st.tuples(st.floats(0, 4), st.floats(0, 3), st.floats(5, COLUMNS), st.floats(4, ROWS), words)
 
 
