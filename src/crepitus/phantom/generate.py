@@ -7,25 +7,31 @@ import os
 from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from crepitus.errors import UsageError
-from crepitus.phantom.breaks import PRESETS, Breaks, Preset, draw_breaks
-from crepitus.phantom.project import Textures
-from crepitus.phantom.render import box_around, fracture_trace, render, visibility
-from crepitus.phantom.scene import Scene, base_textures, draw_scene
+from crepitus.phantom.render import Pixels, Subject, render
+from crepitus.phantom.scene import Injury, SceneKind, Shot
+from crepitus.phantom.scenes import SCENES
+from crepitus.phantom.scenes.common import PRESETS, draw_severity
+from crepitus.phantom.solid.textures import base_textures
+from crepitus.phantom.truth import Place, field_mask, landmarks, masks, places
+from crepitus.phantom.xray.project import Textures
 from crepitus.structures import Annotation, Boxes, Points, Radiograph
 
-Sample = tuple[Radiograph, Annotation, dict[str, Any]]
-"""An image, its truth, and further columns of the `images` table."""
-
 MIN_SIZE, MAX_SIZE = 64, 4096
-_ATTEMPTS = 50
+_ATTEMPTS = 12
 _LABEL_STREAM = 0x6C6162
+_METAL_SHARE = 0.12
+"""Share of studies with metal when it does not depend on the label."""
+
+FRACTURE_VISIBLE = 1.0
+"""Contrast to noise from which a fracture counts as visible in a view."""
 
 
 @dataclass(frozen=True)
@@ -33,24 +39,78 @@ class Request:
     """What to make.
 
     Attributes:
+        scene: name in `SCENES`.
         seed: any whole number from 0.
-        size: rows and columns; a multiple of 32.
+        size: rows and columns; a multiple of 64.
         preset: name in `PRESETS`.
+        twin: replace each fracture by its unbroken twin; labels stay as they were.
+        hardware_correlation: phi coefficient between metal and label, -1..1.
+        label_noise: share of studies whose label is wrong, 0..0.5.
+        kind: only fractures of this kind, or None for their usual frequency.
     """
 
+    scene: str
     seed: int
-    size: int = 256
+    size: int = 512
     preset: str = "default"
+    twin: bool = False
+    hardware_correlation: float = 0.0
+    label_noise: float = 0.0
+    kind: str | None = None
 
     def __post_init__(self) -> None:
+        if self.scene not in SCENES:
+            raise UsageError(f"expected a scene of {', '.join(SCENES)}, got '{self.scene}'")
         if self.preset not in PRESETS:
             raise UsageError(f"--preset: expected one of {', '.join(PRESETS)}, got '{self.preset}'")
-        if self.size % 32 or not MIN_SIZE <= self.size <= MAX_SIZE:
+        if self.size % 64 or not MIN_SIZE <= self.size <= MAX_SIZE:
             raise UsageError(
-                f"--size: expected a multiple of 32 from {MIN_SIZE} to {MAX_SIZE} pixels, got {self.size}"
+                f"--size: expected a multiple of 64 from {MIN_SIZE} to {MAX_SIZE} pixels, got {self.size}"
             )
         if self.seed < 0:
             raise UsageError(f"--seed: expected a whole number from 0, got {self.seed}")
+        self._check_rates()
+
+    def _check_rates(self) -> None:
+        kinds = SCENES[self.scene].kinds
+        if self.kind is not None and self.kind not in kinds:
+            raise UsageError(f"--kind: expected one of {', '.join(kinds)}, got '{self.kind}'")
+        if not 0 <= self.label_noise <= 0.5:
+            raise UsageError(f"--label-noise: expected a share from 0 to 0.5, got {self.label_noise}")
+        if not all(0 <= share <= 1 for share in metal_shares(self.hardware_correlation)):
+            most = ((1 - _METAL_SHARE) * _METAL_SHARE) ** 0.5
+            raise UsageError(
+                f"--hardware-correlation: expected -1 to 1, got {self.hardware_correlation} ({most:.2f})"
+            )
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One image with its truth.
+
+    Attributes:
+        radiograph: the image.
+        annotation: label, points, boxes, landmarks.
+        columns: of the `images` table.
+        mask: bits per pixel, see `truth.masks`.
+    """
+
+    radiograph: Radiograph
+    annotation: Annotation
+    columns: dict[str, Any]
+    mask: NDArray[np.uint8]
+
+
+def metal_shares(correlation: float) -> tuple[float, float]:
+    """Probability of metal without and with a fracture, for labels one half each.
+
+    The share of metal grows with the strength of the correlation, since the phi coefficient of a rare and a
+    frequent event is bounded: at 0 it is `_METAL_SHARE`, at 1 one half.
+    """
+    h = _METAL_SHARE + (0.5 - _METAL_SHARE) * abs(correlation)
+    # phi = (p1 - p0) / 2 / sqrt(h (1 - h)) with (p0 + p1) / 2 = h.
+    half = correlation * (h * (1 - h)) ** 0.5
+    return h - half, h + half
 
 
 @lru_cache(maxsize=1)
@@ -58,70 +118,105 @@ def _base() -> Textures:
     return base_textures()
 
 
-def is_fractured(seed: int, index: int) -> bool:
-    """Whether image `index` shows a fracture: exactly one of each pair of images, in random order."""
-    first = np.random.default_rng(np.random.SeedSequence([seed, _LABEL_STREAM, index // 2])).random() < 0.5
-    return bool(first) == (index % 2 == 0)
+def is_fractured(seed: int, study: int) -> bool:
+    """Whether a study has a fracture: exactly one of each pair of studies, in random order."""
+    first = np.random.default_rng(np.random.SeedSequence([seed, _LABEL_STREAM, study // 2])).random() < 0.5
+    return bool(first) == (study % 2 == 0)
+
+
+@dataclass(frozen=True)
+class Study:
+    """What the images of a study share."""
+
+    subject: Subject
+    fractured: bool
+    label: int
+    metal: bool
+
+
+@lru_cache(maxsize=2)
+def make_study(request: Request, number: int) -> Study:
+    """Study number `number` of a request.
+
+    Person and anatomy, injury, and extras come from streams of their own, so that nothing but the fracture
+    differs between studies with and without one.
+    """
+    kind = SCENES[request.scene]
+    streams = np.random.SeedSequence([request.seed, number, 0]).spawn(4)
+    person, injury, extra, rates = (np.random.default_rng(s) for s in streams)
+    anatomy = kind.anatomy(person, kind.person(person))
+    base = _base()
+    shift = tuple(int(n) for n in person.integers(0, base.trabeculae.shape[0], 3))
+    textures = Textures(np.ascontiguousarray(np.roll(base.trabeculae, shift, (0, 1, 2))), base.roughness)
+    fractured = is_fractured(request.seed, number)
+    metal = bool(rates.random() < metal_shares(request.hardware_correlation)[int(fractured)])
+    wrong = bool(rates.random() < request.label_noise)
+    extras = kind.extras(extra, anatomy, metal)
+    broken = Injury()
+    if fractured:
+        severity = draw_severity(injury, PRESETS[request.preset])
+        broken = kind.injury(injury, anatomy, severity, request.kind)
+    return Study(Subject(anatomy, broken, extras, textures), fractured, int(fractured != wrong), metal)
 
 
 def make_image(request: Request, index: int) -> Sample:
-    """Image number `index` of a request; depends on nothing else.
+    """Image number `index` of a request; depends on nothing else."""
+    kind = SCENES[request.scene]
+    number, view = divmod(index, len(kind.views))
+    study = make_study(request, number)
+    streams = np.random.SeedSequence([request.seed, number, 1 + view]).spawn(2)
+    shot_stream, noise = (np.random.default_rng(s) for s in streams)
+    shot = kind.shot(shot_stream, study.subject.anatomy, kind.views[view], request.size)
+    subject = study.subject.unbroken if request.twin else study.subject
+    pixels, expected, exposed = render(subject, shot, noise)
+    found = places(subject, shot, exposed, expected, field_mask(shot))
+    return _sample(request, kind, number, view, study, shot, pixels, found, masks(exposed, found))
 
-    Scene, fracture and noise come from three independent streams, so that pose, exposure, anatomy and noise
-    have the same distribution with and without a fracture.
-    """
-    streams = np.random.SeedSequence([request.seed, index]).spawn(3)
-    scene_stream, fracture_stream, noise = (np.random.default_rng(s) for s in streams)
-    scene = draw_scene(scene_stream, request.size, _base())
-    breaks = Breaks()
-    if is_fractured(request.seed, index):
-        breaks = _placed(fracture_stream, scene, PRESETS[request.preset])
-    pixels, expected = render(scene, breaks, noise)
-    traces = [fracture_trace(scene, breaks, f) for f in breaks.fractures]
-    boxes = [(t, box_around(t, request.size)) for t in traces]
-    shown = [(t, box) for t, box in boxes if box is not None]
-    seen = [visibility(scene, breaks, expected, t) for t, _ in shown]
+
+def _sample(
+    request: Request,
+    kind: SceneKind,
+    number: int,
+    view: int,
+    study: Study,
+    shot: Shot,
+    pixels: Pixels,
+    found: list[Place],
+    mask: NDArray[np.uint8],
+) -> Sample:
+    injury, person = study.subject.injury, study.subject.anatomy.person
+    study_id = f"{kind.name}-{request.seed}-{number:06d}"
+    image_id = study_id if len(kind.views) == 1 else f"{study_id}-{view}"
+    best = max((place.visibility for place in found), default=None)
     columns: dict[str, Any] = {
-        "body_part": scene.limb.body_part,
-        "view": scene.view,
-        "laterality": scene.laterality,
-        "fracture_type": breaks.kind,
-        "gap_mm": max((f.gap_mm for f in breaks.fractures), default=None),
-        "displacement_mm": breaks.displacement_mm,
-        "angulation_deg": breaks.angulation_deg,
-        "visibility": max(seen, default=None),
+        "study_id": study_id,
+        "patient_id": study_id,
+        "body_part": study.subject.anatomy.body_part,
+        "view": shot.view,
+        "laterality": shot.laterality,
+        "ao_class": (injury.ao_class or ("N" if not injury.fractures else None)),
+        "hardware": int(study.metal),
+        "sex": person.sex,
+        "age": person.age,
+        "bone_quality": round(person.quality, 3),
+        "fractured": int(study.fractured),
+        "fracture_type": injury.kind,
+        "region": injury.region,
+        "side": injury.side,
+        "gap_mm": injury.gap_mm,
+        "displacement_mm": injury.displacement_mm,
+        "angulation_deg": injury.angulation_deg,
+        "visibility": best,
+        "visible": None if not study.fractured else int((best or 0.0) >= FRACTURE_VISIBLE),
+        **study.subject.extras.notes,
     }
-    name = f"long-bone-{request.seed}-{index:06d}"
     annotation = Annotation(
-        label=int(bool(breaks.fractures)),
-        points=Points(np.array([(box[:2] + box[2:]) / 2 for _, box in shown]).reshape(-1, 2)),
-        boxes=Boxes(np.array([box for _, box in shown]).reshape(-1, 4)),
+        label=study.label,
+        points=Points(np.array([place.point for place in found]).reshape(-1, 2)),
+        boxes=Boxes(np.array([place.box for place in found]).reshape(-1, 4)),
+        landmarks=landmarks(study.subject, shot),
     )
-    radiograph = Radiograph(name, pixels, scene.spacing_mm)
-    return radiograph, annotation, {"study_id": name, "patient_id": name, **columns}
-
-
-def _placed(generator: np.random.Generator, scene: Scene, preset: Preset) -> Breaks:
-    """Fractures whose every line lies within the image and the collimated field."""
-    for _ in range(_ATTEMPTS):
-        breaks = draw_breaks(generator, scene, preset)
-        if all(_is_inside(scene, fracture_trace(scene, breaks, f).mean(axis=0)) for f in breaks.fractures):
-            return breaks
-    raise RuntimeError("no visible place for a fracture was found in the scene; the scene's ranges are wrong")
-
-
-def _is_inside(scene: Scene, point: Any) -> bool:
-    margin = 0.06 * scene.size
-    if (point < margin).any() or (point > scene.size - margin).any():
-        return False
-    if scene.field is None:
-        return True
-    for start, end in zip(scene.field, np.roll(scene.field, -1, axis=0), strict=True):
-        edge = end - start
-        inward = np.array([-edge[1], edge[0]]) / np.hypot(*edge)
-        if float((point - start) @ inward) < margin:
-            return False
-    return True
+    return Sample(Radiograph(image_id, pixels, shot.spacing_mm), annotation, columns, mask)
 
 
 def _make_some(request: Request, indices: range) -> list[Sample]:
@@ -146,7 +241,7 @@ def make_images(request: Request, count: int, workers: int | None = None) -> Ite
     """Images 0 to count - 1 in order.
 
     Args:
-        request: seed, size, preset.
+        request: scene, seed, size, preset.
         count: how many.
         workers: processes; None means one per core, 1 means none besides this one.
     """
@@ -171,3 +266,8 @@ def make_images(request: Request, count: int, workers: int | None = None) -> Ite
                 yield from pending.popleft().result()
         while pending:
             yield from pending.popleft().result()
+
+
+def reseeded(request: Request, seed: int) -> Request:
+    """The same request with another seed."""
+    return replace(request, seed=seed)

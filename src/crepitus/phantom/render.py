@@ -1,16 +1,20 @@
-"""A scene with its fractures as an image: path lengths, beam, detector, display, truth."""
+"""A scene as an image: path lengths, beam, detector, display."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from crepitus.phantom.breaks import Breaks
-from crepitus.phantom.fracture import DISTAL, Fracture, surface_points
-from crepitus.phantom.physics import (
+from crepitus.phantom.injuries.fracture import Motion
+from crepitus.phantom.scene import SUPERSAMPLING, Anatomy, Extras, Injury, Shot
+from crepitus.phantom.xray.physics import (
     ADIPOSE,
     BONE,
+    MATERIALS,
     SOFT,
     binned,
     detected,
@@ -20,97 +24,152 @@ from crepitus.phantom.physics import (
     transmission,
     tube_spectrum,
 )
-from crepitus.phantom.project import CORTICAL, OCCUPIED, TRABECULAR, Detector, bone_paths, tissue_paths
-from crepitus.phantom.scene import SUPERSAMPLING, Scene
+from crepitus.phantom.xray.project import (
+    CORTICAL,
+    OCCUPIED,
+    TRABECULAR,
+    Bone,
+    BonePaths,
+    Detector,
+    Textures,
+    bone_paths,
+    chord_paths,
+    tissue_paths,
+)
 
 FloatArray = NDArray[np.float64]
 Pixels = NDArray[np.uint8] | NDArray[np.uint16]
 
 _ANCHOR_GRID = 64
-_MARKER_TRANSMISSION = 0.08
+_MARROW_LEAN = 0.4
+"""Share of lean tissue in marrow; the rest is fat."""
 
 
-def lengths(scene: Scene, breaks: Breaks, detector: Detector) -> FloatArray:
-    """Path lengths (3, rows, columns) in mm through bone, soft and adipose tissue."""
-    bones = bone_paths(breaks.bones(scene), detector, scene.pose, scene.textures)
-    outer, skin, fascia, along, across = tissue_paths(breaks.tissue(scene.limb), detector, scene.pose)
-    # Muscle bellies and the fat between them run along the limb.
-    streaks = cv2.remap(
-        scene.muscle.astype(np.float32),
-        (across / 2.2).astype(np.float32) % 64,
-        (along / 9.0).astype(np.float32) % 64,
-        cv2.INTER_LINEAR,
-        borderMode=cv2.BORDER_WRAP,
-    )
-    lean_share = np.clip(0.9 + 0.09 * streaks, 0.6, 1.0)
-    bone = bones[CORTICAL] + bones[TRABECULAR]
-    marrow = np.maximum(bones[OCCUPIED] - bone, 0.0)
-    room = np.maximum(fascia - bones[OCCUPIED], 0.0)
-    result = np.empty((3, *bone.shape))
-    result[BONE] = bone
-    result[SOFT] = (outer - skin) + room * lean_share + 0.4 * marrow
-    result[ADIPOSE] = np.maximum(skin - np.maximum(fascia, bones[OCCUPIED]), 0.0) + room * (1 - lean_share)
-    result[ADIPOSE] += 0.6 * marrow
+@dataclass(frozen=True)
+class Subject:
+    """Everything in front of the detector.
+
+    Attributes:
+        anatomy: the part of the person.
+        injury: its fractures.
+        extras: what else is in the body.
+        textures: trabeculae and roughness, shifted for this person.
+    """
+
+    anatomy: Anatomy
+    injury: Injury
+    extras: Extras
+    textures: Textures
+
+    def bones(self, *, broken: bool = True) -> list[Bone]:
+        """The bones, with or without the injury."""
+        bones = self.extras.bones(self.anatomy.bones)
+        return self.injury.bones(bones) if broken else list(bones)
+
+    @property
+    def unbroken(self) -> Subject:
+        """The twin without an injury."""
+        return Subject(self.anatomy, Injury(), self.extras, self.textures)
+
+
+@dataclass(frozen=True)
+class Exposed:
+    """What the rays met.
+
+    Attributes:
+        lengths: path lengths per material in mm, shape (6, rows, columns) of the grid of rays.
+        bones: path lengths through the bones, and near the fractures.
+        around: path lengths through everything but bone, before bone took its place, same shape as `lengths`.
+    """
+
+    lengths: FloatArray
+    bones: BonePaths
+    around: FloatArray
+
+
+def surroundings(subject: Subject, shot: Shot, detector: Detector) -> FloatArray:
+    """Path lengths (6, rows, columns) in mm through soft tissue and metal, as if there were no bone."""
+    result = np.zeros((MATERIALS, detector.rows, detector.columns))
+    tissue = subject.injury.tissue(subject.anatomy.tissue)
+    result[SOFT], result[ADIPOSE] = tissue_paths(tissue, detector, shot.pose, subject.textures)
+    hollow = np.zeros(result.shape[1:])
+    if subject.extras.gas:
+        gas = [(solid, Motion()) for solid in subject.extras.gas]
+        hollow += chord_paths(gas, detector, shot.pose, 2.0)
+    for material in sorted({material for material, _ in subject.extras.metal}):
+        pieces = [(solid, Motion()) for m, solid in subject.extras.metal if m == material]
+        metal = chord_paths(pieces, detector, shot.pose, shot.step_mm)
+        result[material] += metal
+        hollow += metal
+    result[SOFT] = np.maximum(result[SOFT] - hollow, 0.0)
     return result
 
 
-def primary(scene: Scene, breaks: Breaks, detector: Detector) -> FloatArray:
-    """Share of the beam that each element of `detector` receives unscattered."""
-    return transmission(lengths(scene, breaks, detector), tube_spectrum(scene.exposure.kilovolt))
+def with_bones(around: FloatArray, bones: FloatArray) -> FloatArray:
+    """Path lengths per material when bones (3, rows, columns) take the place of soft tissue."""
+    result = around.copy()
+    tissue = bones[CORTICAL] + bones[TRABECULAR]
+    marrow = np.maximum(bones[OCCUPIED] - tissue, 0.0)
+    lean = np.minimum(around[SOFT], bones[OCCUPIED])
+    fat = np.minimum(around[ADIPOSE], bones[OCCUPIED] - lean)
+    result[BONE] = tissue
+    result[SOFT] += _MARROW_LEAN * marrow - lean
+    result[ADIPOSE] += (1 - _MARROW_LEAN) * marrow - fat
+    return result
 
 
-def _anchors(scene: Scene) -> tuple[float, float]:
-    """Log signals shown as black and white, from a coarse look at the unbroken limb.
+def expose(subject: Subject, shot: Shot, detector: Detector) -> Exposed:
+    """Trace all rays of a detector."""
+    bones = bone_paths(subject.bones(), detector, shot.pose, subject.textures, shot.step_mm)
+    around = surroundings(subject, shot, detector)
+    return Exposed(with_bones(around, bones.bone), bones, around)
+
+
+def _anchors(subject: Subject, shot: Shot) -> tuple[float, float]:
+    """Log signals shown as black and white, from a coarse look at the unbroken part.
 
     Consoles set the window by the image's histogram. The fracture is left out, so that nothing of it reaches
     the window and through it every pixel.
     """
-    coarse = scene.detector.coarser(scene.detector.rows // _ANCHOR_GRID)
-    seen = -np.log(primary(scene, Breaks(), coarse) + 0.01)
+    coarse = shot.detector.coarser(shot.detector.rows // _ANCHOR_GRID)
+    lengths = expose(subject.unbroken, shot, coarse).lengths
+    seen = -np.log(transmission(lengths, tube_spectrum(shot.exposure.kilovolt)) + 0.003)
     return float(np.percentile(seen, 3)), float(np.percentile(seen, 99.6))
 
 
-def expected_quanta(scene: Scene, breaks: Breaks) -> FloatArray:
-    """Noise-free signal per pixel, shape (size, size)."""
-    beam = binned(primary(scene, breaks, scene.detector), SUPERSAMPLING)
-    if scene.marker is not None:
-        beam = beam * _marker_mask(scene)
-    return expected_signal(beam, scene.exposure)
+def expected_quanta(exposed: Exposed, shot: Shot, overlays: Sequence[int] | None = None) -> FloatArray:
+    """Noise-free signal per pixel, shape (size, size); `overlays` restricts to materials, None means all."""
+    spectrum = tube_spectrum(shot.exposure.kilovolt)
+    lengths = exposed.lengths
+    flat = [o for o in shot.overlays if overlays is None or o.material in overlays]
+    if flat:
+        lengths = lengths.copy()
+        for overlay in flat:
+            lengths[overlay.material] += np.kron(
+                overlay.thickness_mm, np.ones((SUPERSAMPLING, SUPERSAMPLING))
+            )
+    return expected_signal(binned(transmission(lengths, spectrum), SUPERSAMPLING), shot.exposure)
 
 
-def render(scene: Scene, breaks: Breaks, noise: np.random.Generator) -> tuple[Pixels, FloatArray]:
-    """The image of a scene.
+def render(subject: Subject, shot: Shot, noise: np.random.Generator) -> tuple[Pixels, FloatArray, Exposed]:
+    """The image of a subject.
 
     Args:
-        scene: limb, pose, exposure.
-        breaks: the fractures, or `Breaks()`.
+        subject: what is in front of the detector.
+        shot: how it is taken.
         noise: source of quantum and electronic noise.
 
     Returns:
-        pixels (size, size), and the expected quanta per pixel.
+        pixels (size, size), the expected quanta per pixel, and the path lengths.
     """
-    expected = expected_quanta(scene, breaks)
-    log = log_signal(detected(expected, scene.exposure, noise), scene.exposure)
-    low, high = _anchors(scene)
-    pixels = tone(log, low, high, scene.exposure)
-    if scene.field is not None:
-        pixels = _outside_field(pixels, scene.field, scene.field_level)
-    return pixels, expected
-
-
-def _marker_mask(scene: Scene) -> FloatArray:
-    """Transmission of the side marker: a lead letter."""
-    if scene.marker is None:
-        return np.ones((scene.size, scene.size))
-    text, x, y, height = scene.marker
-    canvas = np.zeros((scene.size * 4, scene.size * 4), dtype=np.uint8)
-    scale = height * 4 / 22.0
-    thick = max(1, round(scale * 3))
-    cv2.putText(
-        canvas, text, (int(x * 4), int(y * 4)), cv2.FONT_HERSHEY_SIMPLEX, scale, 255, thick, cv2.LINE_AA
-    )
-    cover = cv2.resize(canvas, (scene.size, scene.size), interpolation=cv2.INTER_AREA) / 255.0
-    return np.asarray(1 - cover * (1 - _MARKER_TRANSMISSION))
+    exposed = expose(subject, shot, shot.detector)
+    expected = expected_quanta(exposed, shot)
+    log = log_signal(detected(expected, shot.exposure, noise), shot.exposure)
+    low, high = _anchors(subject, shot)
+    pixels = tone(log, low, high, shot.exposure)
+    if shot.field is not None:
+        pixels = _outside_field(pixels, shot.field, shot.field_level)
+    return pixels, expected, exposed
 
 
 def _outside_field(pixels: Pixels, corners: FloatArray, level: float) -> Pixels:
@@ -121,41 +180,3 @@ def _outside_field(pixels: Pixels, corners: FloatArray, level: float) -> Pixels:
     shown = np.rint(pixels * share + level * top * (1 - share))
     result: Pixels = shown.astype(pixels.dtype)
     return result
-
-
-def fracture_trace(scene: Scene, breaks: Breaks, fracture: Fracture) -> FloatArray:
-    """The fracture's edges on the image: (n, 2) points (x, y) in pixels, both sides of the gap."""
-    tube = next(b.tube for b in breaks.bones(scene) if b.tube.name == fracture.bone)
-    points, fragments = surface_points(fracture, tube, scene.textures.roughness, 17)
-    far = np.where(
-        (fragments == DISTAL)[:, None], fracture.distal.apply(points), fracture.butterfly.apply(points)
-    )
-    both = np.concatenate([points, far])
-    return scene.detector.project(scene.pose.to_world(both)) / SUPERSAMPLING
-
-
-def box_around(trace: FloatArray, size: int) -> FloatArray | None:
-    """Box (4,) around a trace with a margin, clipped; None if less than a third of the trace is inside."""
-    inside = ((trace >= 0) & (trace < size)).all(axis=1)
-    if inside.mean() < 1 / 3:
-        return None
-    margin = 0.012 * size
-    low = np.clip(trace[inside].min(axis=0) - margin, 0, size)
-    high = np.clip(trace[inside].max(axis=0) + margin, 0, size)
-    return np.concatenate([low, high])
-
-
-def visibility(scene: Scene, breaks: Breaks, expected: FloatArray, trace: FloatArray) -> float:
-    """Contrast to noise along the fracture: mean |change of ln signal| over the quantum noise of ln signal.
-
-    The change is against the same limb unbroken, at the pixels that hold the fracture's trace.
-    """
-    cells = np.unique(np.floor(trace).astype(int), axis=0)
-    cells = cells[((cells >= 0) & (cells < scene.size)).all(axis=1)]
-    (x0, y0), (x1, y1) = cells.min(axis=0), cells.max(axis=0) + 1
-    k = SUPERSAMPLING
-    part = scene.detector.part(y0 * k, x0 * k, (y1 - y0) * k, (x1 - x0) * k)
-    whole, broken = (binned(primary(scene, b, part), k) for b in (Breaks(), breaks))
-    rows, columns = cells[:, 1] - y0, cells[:, 0] - x0
-    change = np.abs(np.log(broken[rows, columns] / whole[rows, columns]))
-    return float(np.mean(change * np.sqrt(expected[cells[:, 1], cells[:, 0]])))

@@ -1,17 +1,17 @@
-"""A long bone scene: limb, pose, exposure and surroundings, drawn without knowledge of any fracture."""
+"""The nouns of a scene: person, anatomy, injury, extras, shot; each drawn without knowledge of the others."""
 
 from __future__ import annotations
 
-import math
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from crepitus.phantom.anatomy import LIMBS, Limb
-from crepitus.phantom.fracture import roughness_table
-from crepitus.phantom.physics import Exposure
-from crepitus.phantom.project import Detector, Pose, Textures
+from crepitus.phantom.injuries.fracture import Fracture, Motion, Remodelling
+from crepitus.phantom.solid.field import Solid
+from crepitus.phantom.xray.physics import Exposure
+from crepitus.phantom.xray.project import Bone, Detector, Pose, Tissue
 
 FloatArray = NDArray[np.float64]
 Generator = np.random.Generator
@@ -19,44 +19,181 @@ Generator = np.random.Generator
 SUPERSAMPLING = 2
 """Rays per pixel and axis."""
 
-_LIMB_SHARES = {"FOREARM": 0.45, "LEG": 0.4, "HUMERUS": 0.15}
-_FIELD_MM = {"FOREARM": (135.0, 175.0), "LEG": (170.0, 220.0), "HUMERUS": (160.0, 200.0)}
-_KILOVOLT = {"FOREARM": (50.0, 58.0), "LEG": (56.0, 66.0), "HUMERUS": (60.0, 70.0)}
-_SOURCE_MM = 1050.0
+
+@dataclass(frozen=True)
+class Person:
+    """What all bones of one person share.
+
+    Attributes:
+        sex: DICOM code, "M" or "F".
+        age: in years.
+        scale: size relative to an average adult of that sex.
+        quality: bone density; 1 is a young adult, 0.6 osteoporotic.
+        fat_mm: depth of the subcutaneous fat where it is thickest on an average person.
+        muscle: girth of muscles relative to the average.
+    """
+
+    sex: str
+    age: float
+    scale: float
+    quality: float
+    fat_mm: float
+    muscle: float
 
 
 @dataclass(frozen=True)
-class Scene:
-    """Everything about an image but the fracture and the noise.
+class Site:
+    """A place where a bone may break.
 
     Attributes:
-        limb: its bones and soft tissue.
-        pose: where it lies.
-        detector: the grid of rays, `SUPERSAMPLING` per pixel and axis.
-        exposure: beam, detector and processing.
-        view, laterality: DICOM codes.
-        visible_mm: range of s that the image shows.
-        canals: nutrient canal of the main and the second bone, see `Bone`.
-        field: collimated field as (x, y) corners in pixels, shape (4, 2), or None for the whole detector.
-        field_level: what is shown outside the field, 0 (blackened by the console) to 1 (unexposed).
-        marker: (text, x, y, height_px), or None.
-        muscle: noise of the muscles' thickness over (s, across), periodic, shape (64, 64).
-        textures: trabeculae and roughness, shifted for this image.
+        bone: name of the solid.
+        origin_mm: body coordinates of the middle of the bone there, shape (3,).
+        axes: rows s (along the bone), a, b (across), orthonormal, shape (3, 3).
+        radius_mm: half the width of the bone there.
     """
 
-    limb: Limb
+    bone: str
+    origin_mm: FloatArray
+    axes: FloatArray
+    radius_mm: float
+
+
+@dataclass(frozen=True)
+class Anatomy:
+    """A part of a person before anything happened to it, in the body frame.
+
+    Attributes:
+        body_part: DICOM Body Part Examined (PS3.16 annex L).
+        person: whose part it is.
+        bones: unbroken, with the motions of their joints.
+        tissue: soft tissue.
+        landmarks: by name: name of the bone that carries it, body coordinates (3,) before the bone's motion.
+        sites: by name, places where it may break.
+        centre_mm: body coordinates that a technician centres on, shape (3,).
+    """
+
+    body_part: str
+    person: Person
+    bones: tuple[Bone, ...]
+    tissue: tuple[Tissue, ...]
+    landmarks: Mapping[str, tuple[str, FloatArray]]
+    sites: Mapping[str, Site]
+    centre_mm: FloatArray
+
+
+@dataclass(frozen=True)
+class Injury:
+    """All fractures of a study; empty for an unbroken part.
+
+    Attributes:
+        fractures: at most one per bone.
+        followers: motions of bones and tissues (by name) that go with a fragment.
+        remodelling: bulges and impaction, by bone.
+        kind: of the fracture, for example "colles"; None without one.
+        region: for example "hip" or "pelvis".
+        ao_class: AO/OTA 31 class or None.
+        side: "L", "R" or None.
+        gap_mm, displacement_mm, angulation_deg: of the main break.
+    """
+
+    fractures: tuple[Fracture, ...] = ()
+    followers: Mapping[str, Motion] = field(default_factory=dict)
+    remodelling: Mapping[str, tuple[Remodelling, ...]] = field(default_factory=dict)
+    kind: str | None = None
+    region: str | None = None
+    ao_class: str | None = None
+    side: str | None = None
+    gap_mm: float | None = None
+    displacement_mm: float | None = None
+    angulation_deg: float | None = None
+
+    def bones(self, bones: Sequence[Bone]) -> list[Bone]:
+        """The bones with these fractures."""
+        broken = {fracture.bone: fracture for fracture in self.fractures}
+        result = []
+        for bone in bones:
+            name = bone.solid.name
+            changes = (*bone.remodelling, *self.remodelling.get(name, ()))
+            motion = self.followers.get(name, bone.motion)
+            result.append(replace(bone, fracture=broken.get(name), remodelling=changes, motion=motion))
+        return result
+
+    def tissue(self, tissue: Sequence[Tissue]) -> list[Tissue]:
+        """Soft tissue that follows fragments."""
+        return [replace(t, motion=self.followers.get(t.solid.name, t.motion)) for t in tissue]
+
+
+@dataclass(frozen=True)
+class Overlay:
+    """Something flat between source and detector, or on the skin.
+
+    Attributes:
+        material: index of `physics`, for example SOFT for cloth or LEAD for a marker.
+        thickness_mm: shape (rows, columns) of the image, mm along the ray.
+    """
+
+    material: int
+    thickness_mm: FloatArray
+
+
+@dataclass(frozen=True)
+class Extras:
+    """What else is in the body; the same for all views of a study.
+
+    Attributes:
+        gas: in the bowel.
+        metal: material and solid of each piece of hardware, body frame.
+        remodelling: old healed fractures, by bone.
+        tunnels: nutrient canals by bone, rows as in `Bone`.
+        notes: further columns of the `images` table, for example {"gas": 1}.
+    """
+
+    gas: tuple[Solid, ...] = ()
+    metal: tuple[tuple[int, Solid], ...] = ()
+    remodelling: Mapping[str, tuple[Remodelling, ...]] = field(default_factory=dict)
+    tunnels: Mapping[str, FloatArray] = field(default_factory=dict)
+    notes: Mapping[str, object] = field(default_factory=dict)
+
+    def bones(self, bones: Sequence[Bone]) -> tuple[Bone, ...]:
+        """The bones with what these extras did to them."""
+        none = np.zeros((0, 7))
+        return tuple(
+            replace(
+                bone,
+                remodelling=(*bone.remodelling, *self.remodelling.get(bone.solid.name, ())),
+                tunnels=np.concatenate([bone.tunnels, self.tunnels.get(bone.solid.name, none)]),
+            )
+            for bone in bones
+        )
+
+
+@dataclass(frozen=True)
+class Shot:
+    """One exposure.
+
+    Attributes:
+        view: DICOM View Position.
+        laterality: DICOM Image Laterality, "L", "R", "B" or "U".
+        pose: of the body.
+        detector: the grid of rays, `SUPERSAMPLING` per pixel and axis.
+        exposure: beam, detector and processing.
+        step_mm: of the integration through bone.
+        overlays: clothing, catheters, markers.
+        field: collimated field as (x, y) corners in pixels, shape (4, 2), or None for the whole detector.
+        field_level: what is shown outside the field, 0 (blackened by the console) to 1 (unexposed).
+        grid_lines: amplitude and period in pixels of a grid artefact, or None.
+    """
+
+    view: str
+    laterality: str
     pose: Pose
     detector: Detector
     exposure: Exposure
-    view: str
-    laterality: str
-    visible_mm: tuple[float, float]
-    canals: tuple[FloatArray, FloatArray]
-    field: FloatArray | None
-    field_level: float
-    marker: tuple[str, float, float, float] | None
-    muscle: FloatArray
-    textures: Textures
+    step_mm: float = 0.75
+    overlays: tuple[Overlay, ...] = ()
+    field: FloatArray | None = None
+    field_level: float = 0.0
+    grid_lines: tuple[float, float] | None = None
 
     @property
     def size(self) -> int:
@@ -69,134 +206,43 @@ class Scene:
         return self.detector.pitch_mm * SUPERSAMPLING
 
 
-def trabecular_texture(size: int = 64) -> NDArray[np.float32]:
-    """Band-limited periodic noise, shape (size,) * 3, zero mean, unit variance, clipped to +-2.5."""
-    generator = np.random.default_rng(20240229)
-    f = np.fft.fftfreq(size)
-    radius = np.sqrt(f[:, None, None] ** 2 + f[None, :, None] ** 2 + f[None, None, :] ** 2)
-    band = np.exp(-(((radius - 0.13) / 0.1) ** 2)) * (radius > 0)
-    noise = np.fft.ifftn(np.fft.fftn(generator.standard_normal((size,) * 3)) * band).real
-    return np.asarray(np.clip(noise / noise.std(), -2.5, 2.5), dtype=np.float32)
+@dataclass(frozen=True)
+class Severity:
+    """How much a fracture shows, before a site turns it into millimetres.
 
-
-def base_textures() -> Textures:
-    """The tables that every image shifts; made once per process."""
-    return Textures(trabecular_texture(), roughness_table(np.random.default_rng(7)))
-
-
-def draw_scene(generator: Generator, size: int, base: Textures) -> Scene:
-    """Draw a scene.
-
-    Args:
-        generator: a stream of its own, so that nothing in the scene depends on the fracture.
-        size: rows and columns of the image.
-        base: from `base_textures`.
+    Attributes:
+        gap_mm: width of the gap.
+        motion: 0 for undisplaced, 1 for the most displaced fracture that the site knows.
+        incomplete: whether one cortex stays whole.
+        in_plane: whether the motion lies in the plane of the frontal image.
     """
-    part = str(generator.choice(list(_LIMB_SHARES), p=list(_LIMB_SHARES.values())))
-    limb = LIMBS[part](generator)
-    field_mm = generator.uniform(*_FIELD_MM[part])
-    pitch = field_mm / (size * SUPERSAMPLING)
-    detector = Detector(
-        size * SUPERSAMPLING,
-        size * SUPERSAMPLING,
-        pitch,
-        (generator.normal(0, 12), generator.normal(0, 12), _SOURCE_MM),
-        (-field_mm / 2, -field_mm / 2),
-    )
-    view, turn = _view(generator)
-    laterality = str(generator.choice(["L", "R"]))
-    middle = generator.uniform(field_mm / 2 - 22, limb.length_mm - field_mm / 2 + 22)
-    pose = _pose(generator, limb, middle, turn, mirrored=laterality == "L")
-    shift = tuple(int(n) for n in generator.integers(0, 64, 3))
-    textures = Textures(np.ascontiguousarray(np.roll(base.trabeculae, shift, axis=(0, 1, 2))), base.roughness)
-    half = field_mm / 2 * 0.97
-    return Scene(
-        limb=limb,
-        pose=pose,
-        detector=detector,
-        exposure=_exposure(generator, part, size),
-        view=view,
-        laterality=laterality,
-        visible_mm=(middle - half, middle + half),
-        canals=(_canal(generator, limb), _canal(generator, limb)),
-        field=_collimation(generator, size),
-        field_level=float(generator.choice([0.0, 0.0, 0.9])),
-        marker=_marker(generator, size, laterality),
-        muscle=roughness_table(generator, 64, 1.3),
-        textures=textures,
-    )
+
+    gap_mm: float
+    motion: float
+    incomplete: bool
+    in_plane: bool
 
 
-def _view(generator: Generator) -> tuple[str, float]:
-    """DICOM view position and rotation about the limb's axis in radians."""
-    kind = generator.choice(3, p=[0.55, 0.33, 0.12])
-    name = ("AP", "LL", "OBL")[kind]
-    return name, math.radians((0.0, 90.0, 42.0)[kind] + generator.normal(0, 8))
+@dataclass(frozen=True)
+class SceneKind:
+    """A scene by its parts; `generate` joins them.
 
+    Attributes:
+        name: for example "pelvis".
+        views: DICOM View Positions of a study, in order.
+        anatomy: draws the part of a person.
+        injury: draws an injury of the given kind, or of any kind with its usual frequency.
+        extras: draws what else is in the body; the last argument says whether metal is among it.
+        shot: draws an exposure of a view: generator, anatomy, view, rows and columns.
+        kinds: names of the injuries.
+        person: draws the person.
+    """
 
-def _pose(generator: Generator, limb: Limb, middle: float, turn: float, mirrored: bool) -> Pose:
-    """Limb axes in the world: along the image's columns, rotated in plane, tilted, turned about itself."""
-    tilt, plane = math.radians(generator.normal(0, 3.0)), math.radians(generator.uniform(-20, 20))
-    # Half of the images show the distal end on top, as technicians place the cassette either way.
-    if generator.random() < 0.5:
-        plane += math.pi
-    along = np.array([math.sin(plane) * math.cos(tilt), math.cos(plane) * math.cos(tilt), math.sin(tilt)])
-    across = np.array([math.cos(plane), -math.sin(plane), 0.0])
-    front = np.cross(along, across)
-    side = -1.0 if mirrored else 1.0
-    a = side * (math.cos(turn) * across + math.sin(turn) * front)
-    b = -math.sin(turn) * across + math.cos(turn) * front
-    axes = np.stack([along, a, b])
-    row = limb.tissue.at(middle)
-    centre = np.array([middle, row[0], row[1]])
-    depth = 0.5 * (row[2] + row[3]) * 0.9 + generator.uniform(4, 20)
-    target = np.array([generator.normal(0, 9), generator.normal(0, 4), depth])
-    return Pose(axes, target - centre @ axes)
-
-
-def _canal(generator: Generator, limb: Limb) -> FloatArray:
-    """A nutrient canal in the shaft's middle third; it enters obliquely."""
-    s = limb.length_mm * generator.uniform(0.3, 0.6)
-    row = limb.main.at(s)
-    angle = generator.uniform(0, 2 * np.pi)
-    depth = 0.8 * min(row[2], row[3]) * 0.75
-    slope = generator.uniform(0.08, 0.2)
-    c, d = math.cos(angle), math.sin(angle)
-    radius = generator.uniform(0.3, 0.75) if generator.random() < 0.7 else -5.0
-    return np.array([s, depth * c, depth * d, slope * c, slope * d, radius])
-
-
-def _exposure(generator: Generator, part: str, size: int) -> Exposure:
-    # The dose is that of the area: halving the pixel's side quarters its quanta.
-    quanta = math.exp(generator.uniform(math.log(5000), math.log(30000))) * (256 / size) ** 2
-    return Exposure(
-        kilovolt=generator.uniform(*_KILOVOLT[part]),
-        quanta=quanta,
-        scatter_fraction=generator.uniform(0.1, 0.45),
-        blur_px=generator.uniform(0.35, 0.75) * size / 256,
-        electronic=generator.uniform(3, 9),
-        contrast=generator.uniform(0.85, 1.15),
-        toe=generator.uniform(0, 0.7),
-        local_contrast=float(max(0.0, generator.uniform(-0.3, 0.7))),
-        black=generator.uniform(0.0, 0.12),
-        white=generator.uniform(0.72, 1.0),
-    )
-
-
-def _collimation(generator: Generator, size: int) -> FloatArray | None:
-    if generator.random() < 0.45:
-        return None
-    low = generator.uniform(-0.1, 0.1, 2)
-    high = generator.uniform(0.9, 1.1, 2)
-    corners = np.array([[low[0], low[1]], [high[0], low[1]], [high[0], high[1]], [low[0], high[1]]]) - 0.5
-    angle = math.radians(generator.normal(0, 2.5))
-    rotation = np.array([[math.cos(angle), -math.sin(angle)], [math.sin(angle), math.cos(angle)]])
-    return np.asarray((corners @ rotation.T + 0.5) * size)
-
-
-def _marker(generator: Generator, size: int, laterality: str) -> tuple[str, float, float, float] | None:
-    wanted = generator.random() < 0.4
-    x = generator.choice([0.06, 0.84]) + generator.uniform(0, 0.05)
-    y = generator.uniform(0.1, 0.92)
-    height = generator.uniform(0.045, 0.07)
-    return (laterality, x * size, y * size, height * size) if wanted else None
+    name: str
+    views: tuple[str, ...]
+    anatomy: Callable[[Generator, Person], Anatomy]
+    injury: Callable[[Generator, Anatomy, Severity, str | None], Injury]
+    extras: Callable[[Generator, Anatomy, bool], Extras]
+    shot: Callable[[Generator, Anatomy, str, int], Shot]
+    kinds: tuple[str, ...]
+    person: Callable[[Generator], Person]

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from crepitus.phantom.compiled import compiled
+from crepitus.phantom.solid.compiled import compiled
 
 FloatArray = NDArray[np.float64]
 
@@ -20,15 +20,19 @@ MASS_ATTENUATION_CM2_G = np.array(
         [1.331, 0.6655, 0.4242, 0.3148, 0.2229, 0.1855],
         [0.379, 0.2688, 0.2264, 0.2048, 0.1823, 0.1693],
         [0.306, 0.2396, 0.2123, 0.1974, 0.1800, 0.1688],
+        [4.972, 2.214, 1.213, 0.7661, 0.4052, 0.2721],
+        [8.176, 3.629, 1.958, 1.205, 0.5952, 0.3717],
+        [30.32, 14.36, 8.041, 5.021, 2.419, 5.549],
     ]
 )
-"""Cortical bone, soft tissue, adipose tissue (ICRU-44): NIST X-Ray Mass Attenuation Coefficients, table 4,
-https://physics.nist.gov/PhysRefData/XrayMassCoef/tab4.html. Shape (3, 6)."""
+"""Cortical bone, soft tissue, adipose tissue (ICRU-44; NIST X-Ray Mass Attenuation Coefficients, table 4,
+https://physics.nist.gov/PhysRefData/XrayMassCoef/tab4.html); titanium, iron, lead (table 3). Shape (6, 6)."""
 
-DENSITY_G_CM3 = np.array([1.92, 1.06, 0.95])
-"""Densities of the three materials, same source, table 2."""
+DENSITY_G_CM3 = np.array([1.92, 1.06, 0.95, 4.54, 7.874, 11.35])
+"""Densities of these materials, same source, tables 1 and 2. Steel counts as iron."""
 
-BONE, SOFT, ADIPOSE = 0, 1, 2
+BONE, SOFT, ADIPOSE, TITANIUM, STEEL, LEAD = range(6)
+MATERIALS = 6
 
 
 @dataclass(frozen=True)
@@ -40,7 +44,7 @@ class Spectrum:
 
 
 def linear_attenuation(energies_kev: FloatArray) -> FloatArray:
-    """Linear attenuation in 1/mm of bone, soft tissue and adipose tissue, shape (3, n).
+    """Linear attenuation in 1/mm of the materials, shape (6, n).
 
     Between the energies of the table the interpolation is linear in the logarithms of both.
     """
@@ -82,7 +86,7 @@ def transmission(lengths_mm: FloatArray, spectrum: Spectrum) -> FloatArray:
     """Transmitted share of the beam: sum over energies of weight x exp(-sum over materials of mu L).
 
     Args:
-        lengths_mm: shape (3, rows, columns): bone, soft tissue, adipose tissue.
+        lengths_mm: shape (6, rows, columns), one layer per material.
         spectrum: of the beam.
 
     Returns:

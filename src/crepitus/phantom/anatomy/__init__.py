@@ -1,0 +1,1 @@
+"""Bones and soft tissue of a person, one file per part."""

@@ -1,0 +1,1 @@
+"""What else is in an image: gas, metal, clothing, catheters, old fractures."""

@@ -1,0 +1,1 @@
+"""Fractures: the mechanism, and where and how each region breaks."""

@@ -1,0 +1,7 @@
+"""One file per scene: its anatomy, views and injuries joined."""
+
+from crepitus.phantom.scene import SceneKind
+from crepitus.phantom.scenes.slab import SLAB
+
+SCENES: dict[str, SceneKind] = {kind.name: kind for kind in (SLAB,)}
+"""Scenes by name."""

@@ -1,0 +1,1 @@
+"""Solids by signed distances: the grid, the primitives that shape it, textures."""

@@ -1,0 +1,1 @@
+"""From solids to pixel values: rays, path lengths, beam, detector, display."""
