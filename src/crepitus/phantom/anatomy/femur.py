@@ -13,7 +13,7 @@ from crepitus.phantom.anatomy.part import Part
 from crepitus.phantom.anatomy.trabeculae import CENTRE_O, SHAFT_POINT, density, lattice, look_up, ramp
 from crepitus.phantom.scene import Person, Site
 from crepitus.phantom.solid.clay import Clay, Stuff, curve
-from crepitus.phantom.solid.field import CORTEX, DISTANCE, FILL, Solid, grain_along
+from crepitus.phantom.solid.field import CORTEX, DISTANCE, FILL, Solid
 from crepitus.phantom.solid.textures import smooth_noise
 
 FloatArray = NDArray[np.float64]
@@ -22,6 +22,9 @@ Generator = np.random.Generator
 SPACING_MM = 1.75
 SHAFT_MM = 225.0
 """Length of the shaft that is built, from where the axes of neck and shaft meet."""
+
+_STRUTS = np.diag([1 / 3.0, 1 / 0.45, 1 / 1.1])
+"""Texture matrix: cells are long along the struts, thin across, and plates rather than rods in depth."""
 
 _ADDUCTION_DEG = 5.0
 """The shaft runs down and inwards by this angle."""
@@ -129,28 +132,22 @@ def build_femur(generator: Generator, person: Person, measures: HipMeasures, sid
 
 
 def _clay(frame: _Frame) -> Clay:
-    r = frame.m.head_radius_mm
-    tip = frame.on_shaft(0.0, 34.0 * frame.size)
-    corners = frame.body(
-        np.array(
-            [
-                [-r - 5, -r - 5, r + 6],
-                [tip[0], -r - 5, -r - 14],
-                frame.on_shaft(SHAFT_MM, -26.0, 22.0),
-                frame.on_shaft(SHAFT_MM, 30.0, -26.0),
-                frame.on_shaft(20.0, 30.0, -32.0),
-                frame.on_shaft(0.0, 0.0, r + 4),
-            ]
-        )
-    )
+    r = frame.m.head_radius_mm + 5.0
+    outside = [
+        frame.on_shaft(SHAFT_MM, -26.0, 22.0),
+        frame.on_shaft(SHAFT_MM, 28.0, -24.0),
+        frame.on_shaft(0.0, 34.0 * frame.size, -30.0 * frame.size),
+        frame.on_shaft(0.0, 34.0 * frame.size, 24.0 * frame.size),
+    ]
+    corners = np.concatenate([[frame.centre - r, frame.centre + r], frame.body(np.array(outside))])
     return Clay(corners.min(axis=0), corners.max(axis=0), SPACING_MM)
 
 
 def _shaft(clay: Clay, frame: _Frame) -> None:
     """Metaphysis and shaft with the linea aspera; the tube goes on below the grid."""
     r = frame.m.shaft_radius_mm
-    s = np.array([-6.0, 8, 24, 38, 56, 78, 105, 140, 185, 250]) * 1.0
-    wide = np.array([1.18, 1.34, 1.36, 1.27, 1.12, 1.04, 1.0, 0.98, 0.97, 0.97]) * r
+    s = np.array([-6.0, 8, 24, 38, 56, 78, 105, 140, 185, 250])
+    wide = np.array([1.12, 1.24, 1.27, 1.21, 1.10, 1.03, 1.0, 0.98, 0.97, 0.97]) * r
     deep = np.array([1.02, 1.16, 1.20, 1.17, 1.09, 1.03, 1.0, 1.0, 1.0, 1.0]) * r
     knots = np.stack([[*frame.body(frame.on_shaft(a)), w, d] for a, w, d in zip(s, wide, deep, strict=True)])
     line = curve(knots, 16)
@@ -164,26 +161,23 @@ def _neck_and_head(clay: Clay, frame: _Frame) -> None:
     half, r, n = 0.5 * frame.m.neck_width_mm, frame.m.head_radius_mm, frame.length
     at = np.array([0.10, 0.38, 0.56, 0.78, 1.0]) * n
     up = np.array([0.0, 0.0, 0.0, -0.5, -1.0]) * frame.size
-    high = np.array([1.10, 1.02, 1.0, 1.20, 1.30]) * half
+    high = np.array([1.08, 1.0, 0.97, 1.12, 1.28]) * half
     deep = np.array([1.02, 0.90, 0.83, 0.90, 0.98]) * half
     knots = np.stack(
-        [
-            [*frame.body(frame.on_neck(a, u)), h, d]
-            for a, u, h, d in zip(at, up, high, deep, strict=True)
-        ]
+        [[*frame.body(frame.on_neck(a, u)), h, d] for a, u, h, d in zip(at, up, high, deep, strict=True)]
     )
     line = curve(knots, 10)
     over = frame.on_neck(0.0, 1.0) @ frame.axes
-    clay.tube(line[:, :3], line[:, 3:], Stuff(blend_mm=11.0 * frame.size), wide=over)
+    clay.tube(line[:, :3], line[:, 3:], Stuff(blend_mm=8.0 * frame.size), wide=over)
     # The inner arch from the shaft into the neck.
     arch = np.stack(
         [
             frame.body(frame.on_shaft(34.0, -0.80 * frame.m.shaft_radius_mm)),
             frame.body(frame.on_shaft(14.0, -0.86 * frame.m.shaft_radius_mm)),
-            frame.body(frame.on_neck(0.66 * n, -0.62 * half)),
+            frame.body(frame.on_neck(0.74 * n, -0.66 * half)),
         ]
     )
-    clay.tube(curve(arch, 6), np.full(6, 0.42 * half), Stuff(blend_mm=9.0))
+    clay.tube(curve(arch, 6), np.full(6, 0.36 * half), Stuff(blend_mm=8.0))
     clay.ball(frame.centre, r, Stuff(blend_mm=5.0))
     fovea = frame.body(np.array([-0.93 * r, 0.32 * r, -0.1 * r]))
     clay.ball(fovea, 0.17 * r, Stuff(blend_mm=3.0), carve=True)
@@ -194,10 +188,10 @@ def _trochanters(clay: Clay, frame: _Frame) -> None:
     k, r = frame.size, frame.m.shaft_radius_mm
     great = np.stack(
         [
-            [*frame.body(frame.on_shaft(22.0 * k, 0.50 * r, -1.0)), 11.0 * k, 13.0 * k],
-            [*frame.body(frame.on_shaft(2.0 * k, 0.72 * r, -2.0)), 13.0 * k, 17.0 * k],
-            [*frame.body(frame.on_shaft(-16.0 * k, 0.66 * r, -5.0)), 11.5 * k, 15.0 * k],
-            [*frame.body(frame.on_shaft(-27.0 * k, 0.44 * r, -9.0)), 9.0 * k, 10.5 * k],
+            [*frame.body(frame.on_shaft(24.0 * k, 0.44 * r, -1.0)), 10.5 * k, 13.0 * k],
+            [*frame.body(frame.on_shaft(2.0 * k, 0.68 * r, -2.0)), 12.5 * k, 17.0 * k],
+            [*frame.body(frame.on_shaft(-15.0 * k, 0.68 * r, -5.0)), 11.5 * k, 15.0 * k],
+            [*frame.body(frame.on_shaft(-27.0 * k, 0.58 * r, -9.0)), 9.0 * k, 10.5 * k],
         ]
     )
     line = curve(great, 9)
@@ -255,7 +249,7 @@ def _filled(clay: Clay, frame: _Frame, person: Person, shift: FloatArray) -> Sol
     cp, cy = to[0, 0] * p + to[0, 1] * y, to[1, 0] * p + to[1, 1] * y
     tables = lattice()
     tensile, compressive = look_up(tables.tensile, cp, cy), look_up(tables.compressive, cp, cy)
-    solid = clay.finish("femur-R", grain_along(np.array([1.0, 0.0, 0.0]), _coarseness(person)))
+    solid = clay.finish("femur-R", _STRUTS / _coarseness(person))
     field = np.zeros((*shape, 5), dtype=np.float32)
     field[..., :3] = solid.field
     field[near, CORTEX] = _cortex(frame, p, y, q)
@@ -268,7 +262,7 @@ def _filled(clay: Clay, frame: _Frame, person: Person, shift: FloatArray) -> Sol
 
 def _coarseness(person: Person) -> float:
     """Osteoporosis takes the thin struts first."""
-    return 1.05 + 0.8 * max(0.0, 1.0 - person.quality)
+    return 1.0 + 0.8 * max(0.0, 1.0 - person.quality)
 
 
 def _cortex(frame: _Frame, p: FloatArray, y: FloatArray, q: FloatArray) -> FloatArray:
@@ -284,7 +278,7 @@ def _cortex(frame: _Frame, p: FloatArray, y: FloatArray, q: FloatArray) -> Float
     medial = ramp(s, -24.0 * k, 70.0 * k)
     inner = ramp(side, 0.5, -0.7)
     shaft = m.shaft_cortex_mm * (lateral * (1 - inner) + medial * inner)
-    arch = 3.6 * weak * ramp(n, 0.42 * frame.length, 0.85 * frame.length) * ramp(below, 4.0 * k, 14.0 * k)
+    arch = 2.8 * weak * ramp(n, 0.42 * frame.length, 0.85 * frame.length) * ramp(below, 4.0 * k, 14.0 * k)
     arch = arch * ramp(s, 60.0 * k, 20.0 * k) * ramp(np.abs(q), 16.0 * k, 8.0 * k)
     neck = 0.7 * ramp(n, 0.3 * frame.length, 0.6 * frame.length) * ramp(s, -20.0, -5.0)
     return np.asarray(np.maximum(np.maximum(shaft, arch), 0.95 + neck * weak))

@@ -110,14 +110,14 @@ def density(
     Between the three lies the dark triangle of Ward.
     """
     head = ramp(np.hypot(p, y), 27.0, 17.0)
-    main = np.exp(-(((compressive - 9.0) / 7.5) ** 2)) * ramp(y, 80.0, 55.0)
+    main = np.exp(-(((compressive - 9.0) / 6.5) ** 2)) * ramp(y, 80.0, 55.0)
     arch = np.exp(-(((tensile - 19.0) / 7.0) ** 2)) * ramp(p, 66.0, 56.0) * ramp(y, 75.0, 50.0)
     second = np.exp(-(((compressive - 36.0) / 9.0) ** 2)) * ramp(y, 70.0, 45.0) * ramp(y, -20.0, 0.0)
     trochanter = np.exp(-(((tensile - 3.0) / 7.0) ** 2)) * ramp(p, 38.0, 50.0)
     keep_arch = float(ramp(quality, 0.45, 0.95))
     keep_second = float(ramp(quality, 0.55, 1.05))
-    value = 0.07 + 0.035 * keep_second + 0.10 * head
-    value = value + 0.20 * main + 0.13 * keep_arch * arch
+    value = 0.05 + 0.035 * keep_second + 0.07 * head
+    value = value + 0.22 * main + 0.16 * keep_arch * arch
     value = value + 0.06 * keep_second * second + 0.06 * keep_second * trochanter
     canal = ramp(y, 62.0, 100.0)
     return np.asarray(value * (1 - canal) + 0.025 * canal)

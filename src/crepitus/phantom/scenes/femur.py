@@ -29,7 +29,15 @@ def _anatomy(generator: Generator, person: Person) -> Anatomy:
     x = -130 if side == "R" else 130
     t.tube(np.array([[x, -190.0, 0], [x, 290, 0]]), np.array([115.0, 85]), Stuff(person.fat_mm, 0.9, 4))
     head = part.landmarks[f"neck-{side}"][1]
-    return Anatomy("HIP", person, (Bone(part.solids[0]),), (Tissue(t.finish("tissue")),), part.landmarks, part.sites, head)
+    return Anatomy(
+        "HIP",
+        person,
+        (Bone(part.solids[0]),),
+        (Tissue(t.finish("tissue")),),
+        part.landmarks,
+        part.sites,
+        head,
+    )
 
 
 def _shot(generator: Generator, anatomy: Anatomy, view: str, size: int) -> Shot:
@@ -37,11 +45,24 @@ def _shot(generator: Generator, anatomy: Anatomy, view: str, size: int) -> Shot:
     return Shot(
         view,
         "R" if anatomy.centre_mm[0] < 0 else "L",
-        posed(rotation(0, float(generator.normal(0, 5)), float(generator.normal(0, 4))), anatomy.centre_mm, np.array([0, -20, 110.0])),
+        posed(
+            rotation(0, float(generator.normal(0, 5)), float(generator.normal(0, 4))),
+            anatomy.centre_mm,
+            np.array([0, -20, 110.0]),
+        ),
         detector_for(size, field_mm, 1150.0),
         draw_exposure(generator, size, field_mm, (70.0, 80.0), (0.1, 0.4)),
         field=draw_collimation(generator, size),
     )
 
 
-FEMUR = SceneKind("femur", ("AP",), _anatomy, lambda g, a, s, k: Injury(), lambda g, a, metal: Extras(), _shot, ("A1",), draw_adult)
+FEMUR = SceneKind(
+    "femur",
+    ("AP",),
+    _anatomy,
+    lambda g, a, s, k: Injury(),
+    lambda g, a, metal: Extras(),
+    _shot,
+    ("A1",),
+    draw_adult,
+)
