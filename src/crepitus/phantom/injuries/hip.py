@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -135,8 +135,8 @@ def draw_hip_injury(
 
 
 def _measured(origin: FloatArray, fragments: tuple[Fragment, ...]) -> tuple[float, float]:
-    """Offset in mm of the first two fragments at the break, and their angle in the frontal plane in degrees."""
-    below, above = fragments[0].motion, fragments[1].motion
+    """Offset in mm of the last two fragments, lower and upper, at the break, and their angle in the frontal plane in degrees."""
+    below, above = fragments[-2].motion, fragments[-1].motion
     offset = below.apply(origin[None])[0] - above.apply(origin[None])[0]
     turn = below.matrix() @ above.matrix().T
     return float(np.linalg.norm(offset)), abs(math.degrees(math.atan2(turn[1, 0], turn[0, 0])))
@@ -172,32 +172,43 @@ def _multifragmentary(case: _Case) -> _Broken:
     """A2: the lesser trochanter comes off, pulled up and inwards; often the greater one too."""
     main, (lower, upper) = _simple(case)
     way = case.severity.motion
-    tilt = (case.spread(-0.95, -0.45), case.spread(-0.3, 0.3))
-    less = case.surface(case.sites["lesser"], tilt, gap=case.spread(0.7, 1.2), side=1, shift=case.spread(-6, 1))
+    inner, end = _lesser_cuts(case)
     pulled = Motion(
         case.turned(-case.spread(0, 25) * way, 0.0, case.spread(-12, 12) * way),
         lower.motion.translation + case.shifted(-case.spread(4, 13) * way, case.spread(2, 14) * way),
-        less.origin_mm,
+        inner.origin_mm,
     )
-    surfaces = (*main, less)
-    if case.generator.random() < 0.45:
-        return surfaces, (
-            Fragment((1, -1), lower.motion),
-            Fragment((-1, 0), upper.motion),
-            Fragment((1, 1), pulled),
-        )
+    if case.generator.random() < 0.5:
+        fragments = (Fragment((1, 1, 1), pulled), lower, upper)
+        return (*main, inner, end), _padded(fragments, 3)
     great = _great(case)
     lifted = Motion(
         case.turned(-case.spread(0, 14) * way, 0.0),
         0.4 * lower.motion.translation + case.shifted(case.spread(0, 5) * way, case.spread(0, 8) * way),
         great.origin_mm,
     )
-    return (*surfaces, great), (
-        Fragment((1, -1, -1), lower.motion),
-        Fragment((-1, 0, 0), upper.motion),
-        Fragment((1, 0, 1), lifted),
-        Fragment((1, 1, -1), pulled),
-    )
+    fragments = (Fragment((1, 1, 1), pulled), Fragment((1, 0, 0, 1), lifted), lower, upper)
+    return (*main, inner, end, great), _padded(fragments, 4)
+
+
+def _padded(fragments: tuple[Fragment, ...], count: int) -> tuple[Fragment, ...]:
+    """Fragments with a sign for each of `count` surfaces; 0 for those that do not matter."""
+    return tuple(Fragment((*f.signs, *([0] * (count - len(f.signs)))), f.motion) for f in fragments)
+
+
+def _lesser_cuts(case: _Case) -> tuple[Surface, Surface]:
+    """The two breaks around the lesser trochanter: along the shaft under it, and out through the inner wall."""
+    site = case.sites["lesser"]
+    out, up = site.axes[0], site.axes[1]
+    tilt = (case.spread(-0.3, 0.1), case.spread(-0.3, 0.3))
+    inner = case.surface(site, tilt, gap=0.9, side=1, shift=case.spread(-8, -2))
+    angle = math.radians(case.spread(25, 60))
+    along = math.cos(angle) * out + math.sin(angle) * up
+    across = math.cos(angle) * up - math.sin(angle) * out
+    origin = site.origin_mm - case.spread(0.6, 1.2) * site.radius_mm * up
+    low = Site(site.bone, origin, np.stack([along, across, np.cross(along, across)]), site.radius_mm)
+    end = case.surface(low, (0.0, case.spread(-0.3, 0.3)), gap=0.9, side=1)
+    return replace(inner, radius_mm=2.2 * site.radius_mm), replace(end, radius_mm=1.6 * site.radius_mm)
 
 
 def _great(case: _Case) -> Surface:
