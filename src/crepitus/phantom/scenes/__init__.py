@@ -1,7 +1,8 @@
 """One file per scene: its anatomy, views and injuries joined."""
 
 from crepitus.phantom.scene import SceneKind
+from crepitus.phantom.scenes.pelvis import PELVIS
 from crepitus.phantom.scenes.slab import SLAB
 
-SCENES: dict[str, SceneKind] = {kind.name: kind for kind in (SLAB,)}
+SCENES: dict[str, SceneKind] = {kind.name: kind for kind in (SLAB, PELVIS)}
 """Scenes by name."""
