@@ -24,7 +24,7 @@ from crepitus.phantom.solid.textures import smooth_noise
 FloatArray = NDArray[np.float64]
 Generator = np.random.Generator
 
-SPACING_MM = 1.75
+SPACING_MM = 2.0
 _REFERENCE_HALF_MM = 88.0
 _OPENING = np.array([0.70, 0.62, 0.35]) / np.linalg.norm([0.70, 0.62, 0.35])
 """Direction in which the acetabulum opens: outwards, down, forward (inclination 45, anteversion 20 degrees)."""
@@ -128,18 +128,18 @@ def build_hip_bone(
 
 
 _CREST = (
-    (121, -74, 50),
-    (133, -98, 45),
-    (141, -119, 29),
-    (138, -139, 8),
+    (121, -74, 46),
+    (134, -97, 37),
+    (142, -119, 20),
+    (138, -139, 2),
     (118, -157, -22),
     (90, -162, -52),
     (66, -148, -80),
     (46, -118, -101),
 )
 _BACK = ((43, -98, -104), (47, -78, -94), (60, -62, -66), (66, -48, -38))
-_FRONT = ((84, -24, -22), (92, -26, 6), (104, -38, 34), (110, -56, 41))
-_FOSSA = ((109, -92, -22), (92, -118, -50), (118, -72, 14), (124, -112, 2), (72, -100, -68))
+_FRONT = ((84, -24, -22), (92, -26, 6), (106, -37, 32), (112, -55, 39))
+_FOSSA = ((102, -90, -12), (94, -118, -44), (112, -70, 16), (124, -112, 4), (74, -100, -62))
 
 
 def _wing(clay: Clay, frame: _Frame) -> None:
@@ -147,15 +147,15 @@ def _wing(clay: Clay, frame: _Frame) -> None:
     thin = np.array([4.0, 0.0, 0.0, 0.0005, 0.0, 0.0005, 2.0])
     fitted_plate(clay, rim, frame.path(*_FOSSA), thin, Stuff(0.95, 0.16, 4.0))
     crest = curve(frame.path(*_CREST), 24)
-    radii = np.interp(np.linspace(0, 1, 24), [0, 0.15, 0.32, 0.5, 0.75, 1.0], [5.5, 4.2, 6.0, 4.6, 4.6, 6.5])
+    radii = np.interp(np.linspace(0, 1, 24), [0, 0.15, 0.32, 0.5, 0.75, 1.0], [5.0, 4.0, 5.4, 4.4, 4.4, 6.5])
     clay.tube(crest, radii, Stuff(0.9, 0.22, 6.0))
     # The pillar that carries the iliac tubercle, and the thick part behind the sacroiliac joint.
-    pillar = curve(frame.path((96, -40, 4), (114, -78, 0), (130, -118, 8), (138, -137, 9)), 12)
-    clay.tube(pillar, np.linspace(9.0, 4.0, 12), Stuff(1.1, 0.2, 9.0))
+    pillar = curve(frame.path((98, -42, 4), (112, -76, 4), (128, -114, 8), (137, -136, 5)), 12)
+    clay.tube(pillar, np.linspace(9.0, 3.0, 12), Stuff(1.1, 0.2, 12.0))
     back = curve(frame.path((62, -66, -62), (61, -90, -64), (58, -112, -72), (48, -112, -95)), 12)
     clay.tube(back, np.array([7.5] * 6 + [8.5] * 6), Stuff(1.2, 0.25, 8.0))
     clay.ball(frame.at(47, -98, -97), 9.0, Stuff(1.0, 0.25, 6.0))
-    clay.ball(frame.at(120, -73, 49), 6.0, Stuff(1.1, 0.25, 4.0))
+    clay.ball(frame.at(120, -73, 45), 6.0, Stuff(1.1, 0.25, 4.0))
 
 
 def _socket_shell(clay: Clay, frame: _Frame, centre: FloatArray, socket: float) -> None:
@@ -165,7 +165,7 @@ def _socket_shell(clay: Clay, frame: _Frame, centre: FloatArray, socket: float) 
 
 
 def _columns(clay: Clay, frame: _Frame) -> None:
-    clay.ball(frame.at(90, -40, 4), np.array([18.0, 24.0, 17.0]), Stuff(1.2, 0.26, 8.0))
+    clay.ball(frame.at(90, -40, 4), np.array([20.0, 27.0, 17.0]), Stuff(1.2, 0.26, 8.0))
     spine = curve(frame.path((93, -34, 16), (102, -38, 30), (106, -43, 37)), 8)
     clay.tube(spine, np.linspace(11.0, 6.0, 8), Stuff(1.2, 0.26, 7.0))
     brim = curve(
@@ -183,7 +183,7 @@ def _columns(clay: Clay, frame: _Frame) -> None:
         32,
     )
     radii = np.interp(
-        np.linspace(0, 1, 32), [0, 0.25, 0.45, 0.6, 0.7, 0.82, 0.92, 1], [7, 8, 9, 10, 8.5, 6.6, 6.2, 8]
+        np.linspace(0, 1, 32), [0, 0.25, 0.45, 0.6, 0.7, 0.82, 0.92, 1], [7, 8, 9, 10, 8.5, 7.2, 7.0, 8]
     )
     cortex = np.interp(np.linspace(0, 1, 32), [0, 0.3, 0.6, 1.0], [1.4, 2.2, 1.6, 1.2])
     clay.tube(brim, radii, Stuff(1.6, 0.24, 5.0), cortex=cortex)
@@ -212,12 +212,12 @@ def _ramus(frame: _Frame) -> FloatArray:
 def _pubis_and_ischium(clay: Clay, frame: _Frame) -> None:
     clay.ball(frame.at(66, 56, -37), np.array([13.0, 14.0, 13.0]), Stuff(1.3, 0.22, 5.0))
     line = curve(_ramus(frame), 20)
-    radii = np.interp(np.linspace(0, 1, 20), [0, 0.3, 0.65, 1.0], [9.0, 5.6, 4.4, 6.0])
+    radii = np.interp(np.linspace(0, 1, 20), [0, 0.3, 0.65, 1.0], [10.0, 7.0, 5.6, 6.5])
     flat = np.stack([radii * 1.15, radii * 0.85], axis=1)
-    clay.tube(line, flat, Stuff(1.3, 0.18, 5.0), wide=frame.direction(0.5, -0.75, 0.4))
+    clay.tube(line, flat, Stuff(1.3, 0.18, 7.0), wide=frame.direction(0.5, -0.75, 0.4))
     c, s = np.cos(0.65), np.sin(0.65)
     axes = np.array([[1.0, 0.0, 0.0], [0.0, c, -s], [0.0, s, c]])
-    clay.ball(frame.at(12, 38, 36), np.array([13.5, 21.0, 8.5]), Stuff(1.2, 0.2, 5.0), axes=axes)
+    clay.ball(frame.at(12, 38, 36), np.array([15.0, 22.0, 8.5]), Stuff(1.2, 0.2, 7.0), axes=axes)
     clay.ball(frame.at(24, 22, 46), 5.0, Stuff(1.2, 0.2, 4.0))
     spine = frame.path((72, 0, -38), (62, 4, -46), (56, 7, -51))
     clay.tube(spine, np.array([6.0, 4.0, 2.0]), Stuff(1.2, 0.2, 3.0))
@@ -226,9 +226,9 @@ def _pubis_and_ischium(clay: Clay, frame: _Frame) -> None:
 def _quadrilateral_plate(clay: Clay, frame: _Frame, socket: float) -> None:
     x = (frame.shape.half_mm - socket - 1.6) * _REFERENCE_HALF_MM / frame.shape.half_mm
     rim = [(-44, -48), (-42, -20), (-40, 4), (-36, 24), (-20, 30), (0, 26), (14, 16), (22, 2), (12, -24), (-12, -44)]
-    knots = frame.path(*[(x - 0.05 * y, y, z) for z, y in rim])
-    thick = np.array([3.4, 0.0, 0.0, 0.0, 0.0, 0.0, 1.0])
-    fitted_plate(clay, knots, knots[:0], thick, Stuff(1.1, 0.2, 4.0))
+    knots = frame.path(*[(x - 0.05 * y + 0.002 * (z + 4.0) ** 2, y, z) for z, y in rim])
+    thick = np.array([2.4, 0.0, 0.0, 0.0, 0.0, 0.0, 1.5])
+    fitted_plate(clay, knots, knots[:0], thick, Stuff(0.8, 0.2, 4.0))
 
 
 def _carve_socket(clay: Clay, frame: _Frame, centre: FloatArray, socket: float) -> None:
@@ -268,7 +268,7 @@ def _landmarks(
     frame: _Frame, centre: FloatArray, socket: float, name: str, side: str
 ) -> dict[str, tuple[str, FloatArray]]:
     points = {
-        "asis": frame.at(121, -74, 50),
+        "asis": frame.at(121, -74, 46),
         "acetabulum-roof": centre + frame.direction(0.62, -0.95, -0.05) * (socket + 1.0),
         "teardrop": np.array([frame.sign * (frame.shape.half_mm - socket - 1.6), 18.0, 4.0]),
         "obturator-superior": frame.at(46, 17, 35),

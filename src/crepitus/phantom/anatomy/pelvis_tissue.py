@@ -26,8 +26,8 @@ def build_tissue(generator: Generator, person: Person, shape: PelvisShape) -> tu
     lean = Stuff(fat, 0.88, 25.0)
     wide = np.array([1.0, 0.0, 0.0])
     trunk = curve(np.array([[0, -300.0, -8], [0, -180, -10], [0, -90, -12], [0, -10, -14], [0, 40, -14]]), 14)
-    waist = np.interp(np.linspace(0, 1, 14), [0, 0.3, 0.6, 0.85, 1.0], [134.0, 137.0, 148.0, 150.0, 140.0])
-    depth = np.interp(np.linspace(0, 1, 14), [0, 0.3, 0.7, 1.0], [88.0, 90.0, 92.0, 70.0])
+    waist = np.interp(np.linspace(0, 1, 14), [0, 0.3, 0.6, 0.85, 1.0], [138.0, 142.0, 150.0, 150.0, 138.0])
+    depth = np.interp(np.linspace(0, 1, 14), [0, 0.3, 0.7, 1.0], [76.0, 78.0, 78.0, 62.0])
     radii = np.stack([waist * k + 0.75 * fat, depth * k * (0.5 + 0.5 * m) + 0.9 * fat], axis=1)
     clay.tube(trunk, radii, lean, wide=wide)
     for sign in (-1.0, 1.0):
@@ -38,8 +38,8 @@ def build_tissue(generator: Generator, person: Person, shape: PelvisShape) -> tu
         r = np.linspace(76.0, 66.0, 12) * k * (0.4 + 0.6 * m) + 0.5 * fat
         gap = hx - 4.0
         clay.tube(thigh, np.stack([np.minimum(r, gap), r], axis=1), Stuff(fat * 0.75, 0.9, 14.0), wide=wide)
-        hip = np.array([sign * (hx + 30), 20.0, -10.0])
-        clay.ball(hip, np.array([62.0 * k + 0.7 * fat, 90.0, 60.0 * k + 0.5 * fat]), Stuff(fat, 0.9, 30.0))
+        hip = np.array([sign * (hx + 26), 25.0, -10.0])
+        clay.ball(hip, np.array([58.0 * k + 0.65 * fat, 110.0, 56.0 * k + 0.5 * fat]), Stuff(fat, 0.9, 30.0))
         buttock = np.array([sign * (hx * 0.8), 28.0 + generator.normal(0, 4), -62.0])
         size = np.array([72.0, 82.0, 48.0]) * k + 0.4 * fat
         clay.ball(buttock, size, Stuff(fat * 1.2, 0.92, 6.0))

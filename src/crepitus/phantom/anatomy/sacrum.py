@@ -23,7 +23,7 @@ _HALF_OUTLINE = (
     (37, 57), (30, 67), (25, 80), (19, 92), (10, 100), (0, 103),
 )  # fmt: skip
 """Outline of the right half from the front: outwards, down along the sacrum, mm."""
-_FORAMINA = ((20.5, 13.0, 5.4), (18.0, 36.0, 4.8), (15.5, 56.0, 4.2), (13.5, 73.0, 3.4))
+_FORAMINA = ((22.0, 15.0, 6.4), (19.5, 36.0, 5.8), (17.0, 56.0, 4.8), (14.5, 73.0, 3.6))
 """Middle of the anterior sacral foramina: outwards, down, radius, mm."""
 
 
@@ -77,7 +77,7 @@ def _mass(clay: Clay, frame: _Frame) -> None:
     shape = np.array([-3.0, 0, -0.42, 0.0016, 0, 0.0042 / k, 0, 0, 0, 0]) * [n] + 0.0
     thick = np.array([27.0, 0.0, -0.185, -0.0016, 0.0, 0.0, 1.0])
     flat = outline(knots, spacing_mm=1.5)
-    clay.plate(flat, frame.origin, frame.axes, shape, thick, Stuff(0.8, 0.17, 4.0))
+    clay.plate(flat, frame.origin, frame.axes, shape, thick, Stuff(0.8, 0.12, 4.0))
 
 
 def _bodies(clay: Clay, frame: _Frame) -> None:
@@ -111,14 +111,14 @@ def _holes(clay: Clay, frame: _Frame, generator: Generator) -> None:
             line = frame.path((p[0] * 0.75, p[1] - 2, -7), (*p, 4), (p[0] * 1.25, p[1] + 1.5, 22))
             flare = np.array([[radius * 0.75, radius * 0.65], [radius, radius * 0.85], [radius * 1.9, radius * 1.3]])
             wide = np.array([1.0, 0.25, 0.0])
-            clay.tube(line, flare, Stuff(1.8, 0.2, 1.5), wide=wide, carve=True)
+            clay.tube(line, flare, Stuff(1.8, 0.2, 1.2), wide=wide, carve=True)
             behind = frame.path((p[0] * 0.9, p[1], -4), (p[0], p[1] + 1, -26))
             clay.tube(behind, np.array([radius * 0.6] * 2), Stuff(1.0, 0.2, 1.5), carve=True)
 
 
 def _coccyx(clay: Clay, frame: _Frame, generator: Generator) -> None:
     w, turn = 0.0, generator.normal(0.0, 1.5)
-    for number, (v, wide, long) in enumerate(((108, 10, 5), (118, 8, 4.2), (126.5, 6, 3.6), (133, 4, 3.0))):
+    for number, (v, wide, long) in enumerate(((105, 10, 5), (115, 8, 4.6), (123.5, 6, 3.8), (130, 4, 3.2))):
         w = 1.0 + 0.9 * number**2
         clay.ball(
             frame.at(turn * number * 0.6, v - number * 1.2, w + 4.0),
@@ -173,7 +173,7 @@ def _vertebra(clay: Clay, generator: Generator, base: FloatArray, up: FloatArray
         clay.tube(np.stack([at(s, 19, 12), at(s, 19, 24)]), k * np.array([[4.5, 6.5]] * 2), Stuff(1.4, 0.2, 2.0), wide=x)
         tip = at(sign * reach * (1 + 0.04 * generator.normal()), 21 + 2 * generator.normal(), 26)
         line = curve(np.stack([at(s, 19, 22), at(sign * 30, 19, 24), tip]), 8)
-        clay.tube(line, k * np.array([[7.0, 5.0], [6, 4.5], [5, 3.5], [4.5, 3], [4.3, 3], [4.5, 3], [4.5, 3], [3.5, 2.5]]), Stuff(1.0, 0.18, 3.0), wide=up)
+        clay.tube(line, k * np.array([[7.0, 5.0], [6, 4.5], [5, 3.5], [4.0, 3], [3.5, 2.8], [3.8, 2.8], [4.2, 2.6], [2.6, 2.0]]), Stuff(1.0, 0.18, 3.0), wide=up)
         joint = np.stack([at(sign * 16, 31, 25), at(sign * 16, 17, 28), at(sign * 17, 1, 31), at(sign * 17, -6, 31)])
         clay.tube(joint, k * np.array([5.0, 5.0, 5.0, 4.5]), Stuff(1.3, 0.2, 3.0))
         lamina = np.stack([at(sign * 15, 12, 29), at(sign * 3, 8, 39)])
