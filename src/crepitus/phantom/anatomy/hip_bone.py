@@ -267,18 +267,22 @@ def _flat_symphysis(clay: Clay, shape: PelvisShape) -> None:
 def _landmarks(
     frame: _Frame, centre: FloatArray, socket: float, name: str, side: str
 ) -> dict[str, tuple[str, FloatArray]]:
+    ramus = curve(_ramus(frame), 20)
     points = {
         "asis": frame.at(121, -74, 46),
-        "acetabulum-roof": centre + frame.direction(0.62, -0.95, -0.05) * (socket + 1.0),
-        "teardrop": np.array([frame.sign * (frame.shape.half_mm - socket - 1.6), 18.0, 4.0]),
-        "obturator-superior": frame.at(46, 17, 35),
-        "obturator-inferior": curve(_ramus(frame), 20)[8],
-        "ischium-lateral": frame.at(79, 40, -35),
-        "ischium-inferior": curve(_ramus(frame), 20)[3] + np.array([0.0, 4.0, 0.0]),
+        "acetabulum-roof": centre + frame.direction(0.62, -0.95, -0.05) * (socket + 1.5),
+        "acetabulum-teardrop": np.array([frame.sign * (frame.shape.half_mm - socket - 2.4), 17.0, 2.0]),
+        "pubis-obturator": frame.at(46, 17, 36),
+        "pubis-inferior-ramus": ramus[12],
+        "ischium-lateral": frame.at(80, 38, -34),
+        "ischium-inferior": ramus[3] + np.array([0.0, 5.0, 0.0]),
     }
-    symphysis = {"pubis-superior": frame.at(7, 24, 43)}
-    points.update(symphysis if side == "none" else {})
-    return {f"{key}-{side}": (name, value) for key, value in points.items()}
+    result = {f"{key}-{side}": (name, value) for key, value in points.items()}
+    if side == "R":
+        # In the midline, where both sides meet.
+        result["pubis-symphysis-superior"] = (name, frame.at(0, 22, 45))
+        result["pubis-symphysis-inferior"] = (name, frame.at(0, 53, 24))
+    return result
 
 
 def _site(frame: _Frame, name: str, point: FloatArray, along: FloatArray, across: FloatArray, radius: float) -> Site:
