@@ -2,7 +2,8 @@
 
 from crepitus.phantom.scene import SceneKind
 from crepitus.phantom.scenes.femur import FEMUR
+from crepitus.phantom.scenes.pelvis import PELVIS
 from crepitus.phantom.scenes.slab import SLAB
 
-SCENES: dict[str, SceneKind] = {kind.name: kind for kind in (FEMUR, SLAB)}
+SCENES: dict[str, SceneKind] = {kind.name: kind for kind in (FEMUR, PELVIS, SLAB)}
 """Scenes by name."""
