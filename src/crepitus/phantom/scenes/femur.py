@@ -74,7 +74,7 @@ def _shot(generator: Generator, anatomy: Anatomy, view: str, size: int) -> Shot:
         posed(turn, anatomy.centre_mm, at),
         detector_for(size, field_mm, SOURCE_MM),
         draw_exposure(generator, size, field_mm, (70.0, 80.0), (0.2, 0.5)),
-        step_mm=0.9,
+        step_mm=1.1,
         field=draw_collimation(generator, size),
     )
 
