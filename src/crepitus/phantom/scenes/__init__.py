@@ -1,7 +1,9 @@
 """One file per scene: its anatomy, views and injuries joined."""
 
 from crepitus.phantom.scene import SceneKind
+from crepitus.phantom.scenes.femur import FEMUR
+from crepitus.phantom.scenes.pelvis import PELVIS
 from crepitus.phantom.scenes.slab import SLAB
 
-SCENES: dict[str, SceneKind] = {kind.name: kind for kind in (SLAB,)}
+SCENES: dict[str, SceneKind] = {kind.name: kind for kind in (FEMUR, PELVIS, SLAB)}
 """Scenes by name."""
