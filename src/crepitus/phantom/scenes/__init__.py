@@ -2,6 +2,7 @@
 
 from crepitus.phantom.scene import SceneKind
 from crepitus.phantom.scenes.slab import SLAB
+from crepitus.phantom.scenes.wrist import WRIST
 
-SCENES: dict[str, SceneKind] = {kind.name: kind for kind in (SLAB,)}
+SCENES: dict[str, SceneKind] = {kind.name: kind for kind in (SLAB, WRIST)}
 """Scenes by name."""
