@@ -98,7 +98,11 @@ def carpus(generator: Generator, measures: WristMeasures) -> dict[str, Lump]:
     bones = {name: _lump(generator, name) for name in NAMES}
     gap = measures.carpal_gap_mm
     # Flat faces: the distal row ends on the line of the metacarpals' bases.
-    for name, level, slope in (("capitate", -37.5, -0.02), ("hamate", -35.2, 0.16), ("trapezoid", -35.0, 0.3)):
+    for name, level, slope in (
+        ("capitate", -37.5, -0.02),
+        ("hamate", -35.2, 0.16),
+        ("trapezoid", -35.0, 0.3),
+    ):
         x, y, _ = bones[name].grid
         middle = _TUBES[name][0][0][-1][0]
         bones[name].cut(np.asarray(level + slope * (x - middle) - y, dtype=np.float32), 1.6)

@@ -114,7 +114,9 @@ def _bone(
     c = measures.cortex
     cortex = np.array([0.6, 0.6, 0.9, 1.7 * c, 2.0 * c, 1.3 * c, 0.6, 0.6])
     fill = np.array([0.28, 0.26, 0.16, 0.07, 0.05, 0.12, 0.22, 0.26])
-    knots = np.column_stack([start + np.outer(at * length, d) + np.outer(bow, up), first, second, cortex, fill])
+    knots = np.column_stack(
+        [start + np.outer(at * length, d) + np.outer(bow, up), first, second, cortex, fill]
+    )
     line = curve(knots, 18)
     reach = max(*base, head) + 3.0
     lump = Lump(line[:, :3].min(axis=0) - reach, line[:, :3].max(axis=0) + reach, SPACING_MM)

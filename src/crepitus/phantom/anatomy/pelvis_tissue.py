@@ -32,7 +32,14 @@ def build_tissue(generator: Generator, person: Person, shape: PelvisShape) -> tu
     clay.tube(trunk, radii, lean, wide=wide)
     for sign in (-1.0, 1.0):
         thigh = curve(
-            np.array([[sign * (hx + 2), 0, -6], [sign * (hx + 6), 60, -6], [sign * (hx + 4), 160, -4], [sign * (hx - 2), 320, 0.0]]),
+            np.array(
+                [
+                    [sign * (hx + 2), 0, -6],
+                    [sign * (hx + 6), 60, -6],
+                    [sign * (hx + 4), 160, -4],
+                    [sign * (hx - 2), 320, 0.0],
+                ]
+            ),
             12,
         )
         r = np.linspace(76.0, 66.0, 12) * k * (0.4 + 0.6 * m) + 0.5 * fat

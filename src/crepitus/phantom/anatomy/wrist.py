@@ -147,7 +147,9 @@ def _skin(generator: Generator, person: Person, rays: dict[int, hand.Ray]) -> So
         wide += 0.4 * (fat - 2.5)
         if number == 1:
             # Thenar: from the trapezium to the thumb.
-            points = np.stack([ray.base + [9.0, 3.0, -2.0], ray.base, 0.5 * (ray.base + ray.head), ray.head, end])
+            points = np.stack(
+                [ray.base + [9.0, 3.0, -2.0], ray.base, 0.5 * (ray.base + ray.head), ray.head, end]
+            )
             radii = np.array([14.0, 14.5, 14.0, 11.5, 10.0]) + 0.4 * (fat - 2.5)
             lump.tube(points, radii, Stuff(fat, 0.93, 12.0))
             middle = 0.45 * ray.base + 0.55 * np.array([-8.0, -62.0, -8.0])

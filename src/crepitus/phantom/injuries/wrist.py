@@ -151,7 +151,9 @@ def _injury(
     )
 
 
-def _metaphyseal(generator: Generator, anatomy: Anatomy, severity: Severity, sign: float, kind: str) -> Injury:
+def _metaphyseal(
+    generator: Generator, anatomy: Anatomy, severity: Severity, sign: float, kind: str
+) -> Injury:
     """The distal radius, broken across 2-4 cm from the joint; `sign` 1 tilts it to the back, -1 to the palm."""
     p = _place(anatomy, "radius-distal", float(generator.uniform(-9.0, 3.0)))
     m = severity.motion
@@ -212,7 +214,9 @@ def _intraarticular(generator: Generator, anatomy: Anatomy, severity: Severity) 
     m = severity.motion
     alone = bool(generator.random() < 0.4)
     slant = float(generator.uniform(0.25, 0.8)) if alone else float(generator.normal(0.0, 0.18))
-    normal = -p.ulnar + slant * p.distal * (1.0 if alone else 0.0) + float(generator.normal(0, 0.15)) * p.dorsal
+    normal = (
+        -p.ulnar + slant * p.distal * (1.0 if alone else 0.0) + float(generator.normal(0, 0.15)) * p.dorsal
+    )
     normal /= np.linalg.norm(normal)
     a = np.cross(normal, p.distal)
     a /= np.linalg.norm(a)
@@ -227,9 +231,7 @@ def _intraarticular(generator: Generator, anatomy: Anatomy, severity: Severity) 
     if alone:
         fracture = Fracture(p.site.bone, (split,), (Fragment((1,), step),), "intraarticular")
         half = Motion(0.4 * step.rotation, 0.4 * step.translation, step.pivot)
-        return replace(
-            _injury(anatomy, fracture, severity, step, start), followers=_followers(anatomy, half)
-        )
+        return replace(_injury(anatomy, fracture, severity, step, start), followers=_followers(anatomy, half))
     side = 1.0 if generator.random() < 0.7 else -1.0
     whole = Motion(
         p.turn(side * p.dorsal, 18.0 * m), m * p.k * (side * 3.5 * p.dorsal - 3.5 * p.distal), p.origin
@@ -248,7 +250,11 @@ def _styloid(generator: Generator, anatomy: Anatomy, severity: Severity) -> Inju
         p.surface(generator, severity, 0.1, gap=0.8, rough=0.3),
         tilt=(-float(generator.uniform(0.1, 0.6)), float(generator.normal(0, 0.2))),
     )
-    go = 1.5 * p.distal - float(generator.uniform(0.0, 3.0)) * p.ulnar + float(generator.normal(0, 1)) * p.dorsal
+    go = (
+        1.5 * p.distal
+        - float(generator.uniform(0.0, 3.0)) * p.ulnar
+        + float(generator.normal(0, 1)) * p.dorsal
+    )
     motion = Motion(p.turn(-p.ulnar, 25.0 * m), m * p.k * go, p.origin)
     fracture = Fracture(p.site.bone, (surface,), (Fragment((1,), motion),), "ulnar-styloid")
     return _injury(anatomy, fracture, severity, motion, p.origin, hand_follows=False)
@@ -271,9 +277,7 @@ def _scaphoid(generator: Generator, anatomy: Anatomy, severity: Severity) -> Inj
 def _shaft(
     generator: Generator, anatomy: Anatomy, severity: Severity, p: _Place, motion: Motion, kind: str
 ) -> Injury:
-    fracture = Fracture(
-        p.site.bone, (p.surface(generator, severity, 0.3),), (Fragment((1,), motion),), kind
-    )
+    fracture = Fracture(p.site.bone, (p.surface(generator, severity, 0.3),), (Fragment((1,), motion),), kind)
     return _injury(anatomy, fracture, severity, motion, p.origin)
 
 
