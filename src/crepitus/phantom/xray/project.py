@@ -221,11 +221,14 @@ def tissue_paths(
     """Path lengths through soft tissue, shape (2, rows, columns): lean and adipose, mm.
 
     They are smooth: integrated on a grid `coarser` times as wide, a divisor of rows and columns; None means
-    two pixels.
+    as wide as the step of the finest tissue allows.
     """
     import cv2
 
-    coarse = detector.coarser(coarser or 2 * detector.per_pixel)
+    if coarser is None:
+        finest = min((tissue.step_mm for tissue in tissues), default=detector.pitch_mm)
+        coarser = max((k for k in (1, 2, 4, 8) if k * detector.pitch_mm <= 0.85 * finest), default=1)
+    coarse = detector.coarser(coarser)
     out = np.zeros((2, coarse.rows, coarse.columns))
     for tissue in tissues:
         matrix, offset = world_to_rest(pose, tissue.motion)
