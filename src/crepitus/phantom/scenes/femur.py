@@ -6,7 +6,8 @@ import numpy as np
 
 from crepitus.phantom.anatomy.femur import build_femur
 from crepitus.phantom.anatomy.measures import draw_hip_measures
-from crepitus.phantom.scene import Anatomy, Extras, Person, SceneKind, Shot, Injury
+from crepitus.phantom.injuries.hip import HIP_KINDS, draw_hip_injury
+from crepitus.phantom.scene import Anatomy, Extras, Person, SceneKind, Shot
 from crepitus.phantom.scenes.common import (
     detector_for,
     draw_adult,
@@ -60,9 +61,9 @@ FEMUR = SceneKind(
     "femur",
     ("AP",),
     _anatomy,
-    lambda g, a, s, k: Injury(),
+    draw_hip_injury,
     lambda g, a, metal: Extras(),
     _shot,
-    ("A1",),
+    HIP_KINDS,
     draw_adult,
 )
