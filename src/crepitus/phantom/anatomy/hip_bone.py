@@ -215,7 +215,7 @@ def _ramus(frame: _Frame) -> FloatArray:
 def _pubis_and_ischium(clay: Clay, frame: _Frame) -> None:
     clay.ball(frame.at(66, 56, -37), np.array([13.0, 14.0, 13.0]), Stuff(1.3, 0.22, 5.0))
     corner = curve(frame.path((68, 36, -34), (61, 52, -30), (47, 62, -20)), 8)
-    clay.tube(corner, np.full(8, 9.0), Stuff(1.3, 0.2, 8.0))
+    clay.tube(corner, np.linspace(9.5, 6.0, 8), Stuff(1.3, 0.2, 10.0))
     line = curve(_ramus(frame), 20)
     radii = np.interp(np.linspace(0, 1, 20), [0, 0.3, 0.6, 0.8, 1.0], [12.0, 8.8, 6.2, 6.8, 9.5])
     flat = np.stack([radii * 1.15, radii * 0.8], axis=1)

@@ -32,11 +32,11 @@ def build_tissue(generator: Generator, person: Person, shape: PelvisShape) -> tu
     clay.tube(trunk, radii, lean, wide=wide)
     for sign in (-1.0, 1.0):
         thigh = curve(
-            np.array([[sign * (hx + 2), 0, -6], [sign * (hx + 6), 60, -6], [sign * (hx + 4), 160, -4], [sign * (hx - 2), 320, 0.0]]),
+            np.array([[sign * (hx + 2), 0, -6], [sign * (hx + 3), 60, -6], [sign * hx, 160, -4], [sign * (hx - 6), 320, 0.0]]),
             12,
         )
         r = np.linspace(76.0, 66.0, 12) * k * (0.4 + 0.6 * m) + 0.5 * fat
-        gap = hx - 4.0
+        gap = hx + 1.0 + float(np.clip(generator.normal(0, 3), -5, 5))
         clay.tube(thigh, np.stack([np.minimum(r, gap), r], axis=1), Stuff(fat * 0.75, 0.9, 14.0), wide=wide)
         hip = np.array([sign * (hx + 26), 25.0, -10.0])
         clay.ball(hip, np.array([58.0 * k + 0.65 * fat, 110.0, 56.0 * k + 0.5 * fat]), Stuff(fat, 0.9, 30.0))

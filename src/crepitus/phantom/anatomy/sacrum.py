@@ -160,13 +160,9 @@ def _vertebra(clay: Clay, generator: Generator, base: FloatArray, up: FloatArray
         return np.asarray(base + k * (side * x + height * up + behind * back))
 
     wide = 26.0 - 0.8 * level
-    heights = np.array([1.0, 4.0, 13.0, 23.0, 26.0])
-    radii = k * np.array([[wide, 17.5], [wide - 1.5, 16.5], [wide - 4.5, 14.5], [wide - 2, 16.5], [wide - 0.5, 17.0]])
     for low, high in ((1.0, 3.0), (24.0, 26.0)):
-        clay.ball(at(0, (low + high) / 2, 0), k * np.array([wide, 2.0, 17.3]), Stuff(1.4, 0.35, 2.0), axes=np.stack([x, up, back]))
-    body = np.stack([at(0, h, 0) for h in heights[1:4]])
+        clay.ball(at(0, (low + high) / 2, 0), k * np.array([wide - 0.5, 2.4, 17.0]), Stuff(0.9, 0.3, 4.0), axes=np.stack([x, up, back]))
     clay.ball(at(0, 13.0, 0), k * np.array([wide - 2.5, 15.5, 16.0]), Stuff(0.9, 0.17, 3.0), axes=np.stack([x, up, back]))
-    del body, radii
     reach = (44.0, 43.0, 46.0)[level]
     for sign in (-1.0, 1.0):
         s = sign * (17.0 - 1.5 * level)
