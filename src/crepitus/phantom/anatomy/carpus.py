@@ -13,7 +13,7 @@ FloatArray = NDArray[np.float64]
 Generator = np.random.Generator
 
 SPACING_MM = 0.9
-_BODY = Stuff(0.85, 0.3, 3.0)
+_BODY = Stuff(1.0, 0.28, 3.0)
 
 NAMES = ("scaphoid", "lunate", "triquetrum", "pisiform", "trapezium", "trapezoid", "capitate", "hamate")
 PROXIMAL = NAMES[:4]
@@ -34,15 +34,21 @@ _TUBES: dict[str, list[tuple[list[list[float]], list[list[float]], list[float]]]
     # Per bone: points, radii along and across the wide direction, wide direction.
     "scaphoid": [
         (
-            [[0.6, -5.5, 2.5], [-3.0, -9.0, 0.5], [-6.4, -13.2, -2.5], [-9.8, -17.0, -6.0], [-11.2, -19, -8]],
-            [[7.8, 7.4], [7.4, 7.0], [6.5, 5.5], [7.6, 5.8], [7.6, 5.6]],
+            [
+                [0.8, -5.5, 2.5],
+                [-2.6, -9.2, 0.5],
+                [-5.6, -13.4, -2.5],
+                [-8.0, -17.4, -5.5],
+                [-10.2, -18.6, -7.5],
+            ],
+            [[7.8, 7.4], [7.6, 7.0], [7.2, 5.6], [8.0, 6.0], [6.8, 5.8]],
             [0.75, -0.65, 0.0],
         )
     ],
     "lunate": [([[10.2, -4.6, -4.5], [10.2, -5.4, 0.5], [10.2, -4.9, 5.0]], [[9.6, 9.4]] * 3, [1, 0, 0])],
     "triquetrum": [([[21.5, -8.8, 0.5], [27.0, -15.0, -0.5]], [[7.8, 7.8], [6.0, 6.4]], [0.8, 0.6, 0])],
     "pisiform": [([[23.8, -9.0, -12.0], [24.2, -12.0, -12.8]], [[4.4, 4.6], [4.2, 4.2]], [1, 0, 0])],
-    "trapezium": [([[-16.4, -23.2, -8.0], [-18.8, -25.8, -9.5]], [[6.6, 6.6], [7.8, 7.2]], [0.8, -0.5, 0])],
+    "trapezium": [([[-16.8, -24.0, -8.0], [-19.2, -26.8, -9.5]], [[6.6, 6.6], [7.8, 7.2]], [0.8, -0.5, 0])],
     "trapezoid": [([[-7.2, -23.5, -2.5], [-8.7, -31.0, -1.0]], [[6.6, 6.8], [7.4, 8.0]], [1, -0.2, 0])],
     "capitate": [
         (
@@ -109,7 +115,7 @@ def carpus(generator: Generator, measures: WristMeasures) -> dict[str, Lump]:
         bones[name].cut(np.asarray(level + slope * (x - middle) - y, dtype=np.float32), 1.6)
     # The saddle under the first metacarpal.
     x, y, z = bones["trapezium"].grid
-    face = (x + 22.0) * -0.62 + (y + 28.5) * -0.78 - 2.2
+    face = (x + 22.0) * -0.62 + (y + 29.5) * -0.78 - 2.2
     bones["trapezium"].cut(np.asarray(face + 0.0 * z, dtype=np.float32), 1.4)
     for a, b in _BORDERS:
         share_border(bones[a], bones[b], gap)

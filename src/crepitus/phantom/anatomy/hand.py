@@ -75,7 +75,7 @@ def draw_rays(generator: Generator) -> dict[int, Ray]:
         4: ray((16.4, -35.0, -0.5), (19.5, -95.0, -0.5), (7.2, 6.2, 3.5, 3.7, 6.6), 41.0),
         5: ray((25.4, -32.5, -3.0), (36.0, -87.0, -5.0), (7.6, 5.8, 3.6, 3.5, 6.2), 33.0),
     }
-    base = np.array([-21.8, -29.5, -11.5])
+    base = np.array([-22.2, -30.5, -11.5])
     direction = np.array([-0.60 * math.cos(thumb) - 0.7 * math.sin(thumb), -0.76, -0.24])
     direction /= np.linalg.norm(direction)
     head = base + 43.0 * direction

@@ -55,6 +55,9 @@ def build_wrist(generator: Generator, person: Person) -> Anatomy:
     places = {**forearm.sites(radius_axis, ulna_axis, measures), **hand.sites(rays)}
     if "scaphoid" in small:
         places["scaphoid-waist-R"] = _waist()
+    # In a child some places are cartilage still: nothing there that an X-ray would show broken.
+    lumps = {"radius": radius, "ulna": ulna, **small, **long}
+    places = {name: site for name, site in places.items() if _is_bone(lumps[site.bone[:-2]], site)}
     skin = scaled(_skin(generator, person, rays), k)
     part = Part(
         tuple(scaled(solid, k, quality) for solid in solids),
@@ -71,7 +74,7 @@ def build_wrist(generator: Generator, person: Person) -> Anatomy:
 
 def _finished(name: str, lump: Lump, grain: FloatArray | None = None) -> Solid:
     matrix = grain_along(np.array([0.0, 1.0, 0.0]), _GRAIN) if grain is None else grain
-    return replace(lump.finish(f"{name}-R", matrix), ragged_mm=0.5)
+    return replace(lump.finish(f"{name}-R", matrix), ragged_mm=0.4)
 
 
 def _middles(bones: dict[str, Lump]) -> dict[str, tuple[str, FloatArray]]:
@@ -83,6 +86,11 @@ def _middles(bones: dict[str, Lump]) -> dict[str, tuple[str, FloatArray]]:
             middle = lump.origin_mm + lump.spacing_mm * cells.mean(axis=0)
             result[f"{name}-R"] = (f"{name}-R", middle)
     return result
+
+
+def _is_bone(lump: Lump, site: Site) -> bool:
+    cell = np.rint((site.origin_mm - lump.origin_mm) / lump.spacing_mm).astype(int)
+    return bool(lump.distance[tuple(cell)] < 0)
 
 
 def _waist() -> Site:

@@ -9,7 +9,15 @@ import numpy as np
 
 from crepitus.phantom.anatomy.sculpt import after
 from crepitus.phantom.injuries.fracture import Fracture, Fragment, Motion, Remodelling
-from crepitus.phantom.injuries.wrist_places import Place, followers, injury_of, is_child, joined, place_of
+from crepitus.phantom.injuries.wrist_places import (
+    Place,
+    followers,
+    has_site,
+    injury_of,
+    is_child,
+    joined,
+    place_of,
+)
 from crepitus.phantom.scene import Anatomy, Injury, Severity
 
 Generator = np.random.Generator
@@ -29,6 +37,7 @@ KINDS = (
 _ADULT = np.array([0.42, 0.08, 0.18, 0.06, 0.14, 0.06, 0.06, 0.0, 0.0, 0.0])
 _CHILD = np.array([0.1, 0.03, 0.0, 0.03, 0.05, 0.15, 0.04, 0.28, 0.16, 0.16])
 
+_SITES = {"scaphoid-waist": "scaphoid-waist", "ulnar-styloid": "ulna-styloid"}
 _INSTEAD = {"torus": "colles", "greenstick": "both-bone", "salter-harris-2": "colles"}
 """What the same fall does to an adult."""
 
@@ -77,7 +86,7 @@ def _metaphyseal(
     )
     fracture = Fracture(p.site.bone, tuple(surfaces), tuple(fragments), kind)
     result = injury_of(anatomy, fracture, severity, motion, p.origin, changes)
-    if generator.random() < (0.5 if not is_child(anatomy) else 0.25):
+    if generator.random() < 0.5 and has_site(anatomy, "ulna-styloid"):
         result = joined(result, _styloid(generator, anatomy, severity))
     return result
 
@@ -123,7 +132,8 @@ def _intraarticular(generator: Generator, anatomy: Anatomy, severity: Severity) 
     fragments = (Fragment((1, 1), after(whole, step)), Fragment((1, -1), whole))
     fracture = Fracture(p.site.bone, (across, replace(split, side=1)), fragments, "intraarticular")
     result = injury_of(anatomy, fracture, severity, whole, p.origin)
-    return joined(result, _styloid(generator, anatomy, severity)) if generator.random() < 0.4 else result
+    both = generator.random() < 0.4 and has_site(anatomy, "ulna-styloid")
+    return joined(result, _styloid(generator, anatomy, severity)) if both else result
 
 
 def _styloid(generator: Generator, anatomy: Anatomy, severity: Severity) -> Injury:
@@ -195,10 +205,10 @@ def _torus(generator: Generator, anatomy: Anatomy, severity: Severity) -> Injury
     """The cortex buckles on the side of compression; nothing gapes."""
     p = place_of(anatomy, "radius-distal", float(generator.uniform(-12.0, -2.0)))
     side = float(generator.choice([1.0, 1.0, 1.0, -1.0]))
-    bulge = p.k * min(3.2, 1.1 * severity.gap_mm + 1.6 * severity.motion)
+    bulge = p.k * min(2.2, 0.8 * severity.gap_mm + 1.2 * severity.motion)
     surface = p.surface(generator, severity, 0.12, gap=0.0)
     b = side * float(np.sign(np.cross(p.distal, p.ulnar) @ p.dorsal))
-    width = p.k * float(generator.uniform(1.6, 2.6))
+    width = p.k * float(generator.uniform(2.4, 4.2))
     lean = float(generator.normal(0, 0.5))
     ends = (
         Remodelling(p.origin, surface.axes, bulge, width, (lean, b), 0.03 * bulge, 22.0 * p.k),
@@ -286,6 +296,6 @@ def draw_wrist_injury(
     name = drawn if kind is None else kind
     if not child:
         name = _INSTEAD.get(name, name)
-    if name == "scaphoid-waist" and not any(s.startswith(name) for s in anatomy.sites):
+    if name in ("scaphoid-waist", "ulnar-styloid") and not has_site(anatomy, _SITES[name]):
         name = "torus"
     return _DRAW[name](generator, anatomy, severity)

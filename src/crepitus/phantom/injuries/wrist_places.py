@@ -73,6 +73,11 @@ def place_of(anatomy: Anatomy, name: str, along_mm: float = 0.0) -> Place:
     return Place(site, origin, distal, ulnar, dorsal / np.linalg.norm(dorsal), k)
 
 
+def has_site(anatomy: Anatomy, name: str) -> bool:
+    """Whether the anatomy has a site of that name without its side."""
+    return any(full[:-2] == name for full in anatomy.sites)
+
+
 def is_child(anatomy: Anatomy) -> bool:
     """Whether the bones still grow."""
     return anatomy.person.age < GROWN
