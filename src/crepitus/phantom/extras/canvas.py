@@ -74,7 +74,7 @@ class Canvas:
 
     def grid(self) -> tuple[FloatArray, FloatArray]:
         """Coordinates x (1, size) and y (size, 1) of the pixels' middles in mm."""
-        at = (np.arange(self.size) + 0.5) * self.spacing_mm
+        at: FloatArray = (np.arange(self.size, dtype=np.float64) + 0.5) * self.spacing_mm
         return at[None, :], at[:, None]
 
     def edge(self, signed_mm: FloatArray) -> FloatArray:
