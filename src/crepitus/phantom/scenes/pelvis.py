@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from crepitus.phantom.anatomy.pelvis import build_pelvis
-from crepitus.phantom.scene import Anatomy, Extras, Injury, SceneKind, Severity, Shot
+from crepitus.phantom.injuries.pelvis import PELVIS_KINDS, draw_pelvis_injury
+from crepitus.phantom.scene import Anatomy, Extras, SceneKind, Shot
 from crepitus.phantom.scenes.common import (
     detector_for,
     draw_adult,
@@ -44,10 +45,9 @@ PELVIS = SceneKind(
     "pelvis",
     ("AP",),
     build_pelvis,
-    lambda generator, anatomy, severity, kind: Injury(),
+    draw_pelvis_injury,
     lambda generator, anatomy, metal: Extras(),
     _shot,
-    ("superior ramus",),
+    PELVIS_KINDS,
     draw_adult,
 )
-_ = Severity
