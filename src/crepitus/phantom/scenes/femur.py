@@ -11,14 +11,15 @@ from crepitus.phantom.anatomy.hip_bone import build_hip_bone, draw_shape
 from crepitus.phantom.anatomy.measures import draw_hip_measures
 from crepitus.phantom.anatomy.pelvis_tissue import build_tissue
 from crepitus.phantom.anatomy.sacrum import build_sacrum
+from crepitus.phantom.extras.draw import draw_hip_extras
 from crepitus.phantom.injuries.fracture import Motion
 from crepitus.phantom.injuries.hip import HIP_KINDS, draw_hip_injury
-from crepitus.phantom.scene import Anatomy, Extras, Person, SceneKind, Shot
+from crepitus.phantom.scene import Anatomy, Person, SceneKind, Shot
 from crepitus.phantom.scenes.common import (
     detector_for,
     draw_adult,
-    draw_collimation,
     draw_exposure,
+    dressed,
     posed,
     rotation,
 )
@@ -68,15 +69,15 @@ def _shot(generator: Generator, anatomy: Anatomy, view: str, size: int) -> Shot:
         float(np.clip(generator.normal(0, 2.5), -6, 6)),
     )
     at = np.array([generator.normal(0, 6), generator.normal(-16, 9), generator.uniform(80, 120)])
-    return Shot(
+    shot = Shot(
         view,
         "R" if anatomy.centre_mm[0] < 0 else "L",
         posed(turn, anatomy.centre_mm, at),
         detector_for(size, field_mm, SOURCE_MM),
         draw_exposure(generator, size, field_mm, (70.0, 80.0), (0.2, 0.5)),
         step_mm=0.9,
-        field=draw_collimation(generator, size),
     )
+    return dressed(generator, shot, "hip")
 
 
 FEMUR = SceneKind(
@@ -84,7 +85,7 @@ FEMUR = SceneKind(
     ("AP",),
     _anatomy,
     draw_hip_injury,
-    lambda generator, anatomy, metal: Extras(),
+    draw_hip_extras,
     _shot,
     HIP_KINDS,
     _person,
