@@ -100,7 +100,9 @@ def surroundings(subject: Subject, shot: Shot, detector: Detector) -> FloatArray
         pieces = [(solid, Motion()) for m, solid in subject.extras.metal if m == material]
         metal = chord_paths(pieces, detector, shot.pose, shot.step_mm)
         result[material] += metal
-        hollow += metal
+        # A cast of plaster counts as soft tissue; it is worn outside, and takes no tissue's place.
+        if material != SOFT:
+            hollow += metal
     result[SOFT] = np.maximum(result[SOFT] - hollow, 0.0)
     return result
 
