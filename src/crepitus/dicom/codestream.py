@@ -95,7 +95,7 @@ def check_jpeg2000_parts(stream: bytes) -> None:
             length = int.from_bytes(stream[position + 6 : position + 10], "big")
             if length == 0:
                 # The last tile-part reaches to the end marker, which is then the only sign of completeness.
-                _check_end(stream)
+                check_end(stream)
                 return
             if length < 14:
                 raise Damaged("codestream: a JPEG 2000 tile-part has an impossible length")
@@ -106,7 +106,12 @@ def check_jpeg2000_parts(stream: bytes) -> None:
         raise Damaged(f"codestream: JPEG 2000 data ends early, after {len(stream)} bytes")
 
 
-def _check_end(stream: bytes) -> None:
+def check_end(stream: bytes) -> None:
+    """Refuse a codestream of the JPEG family that lacks its end marker (FFD9 in all of them).
+
+    Raises:
+        Damaged: it is not there.
+    """
     # Pixel data is padded to an even length, by some devices with FF.
     if not stream.rstrip(b"\0\xff").endswith(b"\xff\xd9"):
         raise Damaged(f"codestream: ends early, after {len(stream)} bytes and without its end marker")

@@ -13,6 +13,7 @@ from pydicom.pixels.decoders.base import get_decoder
 
 from crepitus.dicom.codestream import (
     Announced,
+    check_end,
     check_jpeg2000_parts,
     jpeg2000_header,
     jpeg_header,
@@ -138,7 +139,9 @@ def _decoded(dataset: Dataset, syntax: uid.UID) -> Cells:
         check_jpeg2000_parts(stream)
         return decode(stream)
     _check_announced(jpeg_header(stream), dataset)
-    if decode is None:  # JPEG-LS, whose decoder refuses streams that end early
+    if decode is None:
+        # JPEG-LS. Its decoder refuses a stream that ends early, but searches on for seconds before.
+        check_end(stream)
         return _by_pydicom(dataset, syntax)
     return check_jpeg_whole(stream, "codestream", decode)
 
