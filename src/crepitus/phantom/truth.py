@@ -117,7 +117,7 @@ def masks(exposed: Exposed, found: list[Place]) -> NDArray[np.uint8]:
     line = np.zeros(bone.shape, dtype=bool)
     for place in found:
         line |= place.mask
-    return (bone * BONE_BIT + line * LINE_BIT + metal * METAL_BIT).astype(np.uint8)
+    return np.asarray(bone * BONE_BIT + line * LINE_BIT + metal * METAL_BIT, dtype=np.uint8)
 
 
 def landmarks(subject: Subject, shot: Shot) -> Landmarks:

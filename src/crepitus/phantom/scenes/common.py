@@ -72,7 +72,7 @@ def draw_adult(generator: Generator) -> Person:
 def detector_for(
     size: int, field_mm: float, source_mm: float, centre_mm: tuple[float, float] = (0.0, 0.0)
 ) -> Detector:
-    """A square detector of `field_mm` around the world's origin, the focal spot `source_mm` above `centre_mm`."""
+    """A square detector of `field_mm` around the origin, the focal spot `source_mm` above `centre_mm`."""
     pitch = field_mm / (size * SUPERSAMPLING)
     corner = (-field_mm / 2, -field_mm / 2)
     return Detector(size * SUPERSAMPLING, size * SUPERSAMPLING, pitch, (*centre_mm, source_mm), corner)
@@ -86,7 +86,7 @@ def rotation(x_deg: float = 0.0, y_deg: float = 0.0, z_deg: float = 0.0) -> Floa
 
 
 def posed(turn: FloatArray, point_mm: FloatArray, at_mm: FloatArray) -> Pose:
-    """The pose that turns the body by `turn` (3, 3) and brings its point `point_mm` to the world's `at_mm`."""
+    """The pose that turns the body by `turn` (3, 3) and brings its point `point_mm` to `at_mm`, world."""
     axes = np.ascontiguousarray(turn.T)
     return Pose(axes, np.asarray(at_mm - np.asarray(point_mm) @ axes))
 
