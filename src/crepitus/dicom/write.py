@@ -182,10 +182,9 @@ def _anatomy(dataset: Dataset, body_part: str | None, view: str | None, laterali
     dataset.BodyPartExamined = body_part or ""
     dataset.ViewPosition = view or ""
     if dataset.Modality == "CR":
-        # Only where the body part is paired, and there required: empty where the side is not known (C.7.3.1).
-        side = laterality if laterality in ("L", "R") else ""
-        if body_part not in UNPAIRED and (side or body_part):
-            dataset.Laterality = side
+        # Required where the body part may be paired, empty where the side is not known (C.7.3.1).
+        if body_part not in UNPAIRED:
+            dataset.Laterality = laterality if laterality in ("L", "R") else ""
         return
     dataset.ImageLaterality = laterality or "U"
     region = REGION_CODES.get(body_part or "")
