@@ -103,12 +103,14 @@ class Tissue:
         skin_mm: thickness of the skin.
         cell_mm: size of the texture of muscle and fat.
         motion: in the body.
+        step_mm: of the integration; edges are as soft as half of it.
     """
 
     solid: Solid
     skin_mm: float = 1.5
     cell_mm: float = 6.0
     motion: Motion = field(default_factory=Motion)
+    step_mm: float = 4.0
 
 
 @dataclass(frozen=True)
@@ -213,7 +215,6 @@ def tissue_paths(
     textures: Textures,
     *,
     coarser: int = 4,
-    step_mm: float = 4.0,
 ) -> FloatArray:
     """Path lengths through soft tissue, shape (2, rows, columns): lean and adipose, mm.
 
@@ -237,7 +238,7 @@ def tissue_paths(
             tissue.skin_mm,
             textures.trabeculae,
             tissue.cell_mm,
-            step_mm,
+            tissue.step_mm,
         )
     size = (detector.columns, detector.rows)
     return np.stack([np.maximum(cv2.resize(m, size, interpolation=cv2.INTER_CUBIC), 0.0) for m in out])

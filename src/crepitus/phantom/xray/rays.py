@@ -404,7 +404,7 @@ def add_tissue(
                     1.0, max(0.0, (depth - skin - interpolate(flat, n0 + 1, dx, dy, dz, wx, wy, wz)) / step)
                 )
                 share = interpolate(flat, n0 + 2, dx, dy, dz, wx, wy, wz) + 0.06 * _grain(
-                    texture, grain, x, y, z
+                    cells, size, grain, x, y, z
                 )
                 muscle = (1.0 - hide) * flesh * min(1.0, max(0.0, share))
                 lean += inside * (hide + muscle)
