@@ -28,7 +28,7 @@ Generator = np.random.Generator
 
 SPACING_MM = 1.75
 
-_STRUTS = np.diag([1 / 1.8, 1 / 0.23, 1 / 0.55])
+_STRUTS = np.diag([1 / 1.8, 1 / 0.23, 1 / 0.42])
 """Texture matrix: cells are long along the struts, thin across, and plates rather than rods in depth."""
 
 
