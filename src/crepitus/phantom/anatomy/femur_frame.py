@@ -131,7 +131,7 @@ def sites_of(frame: Frame) -> dict[str, Site]:
     half = 0.5 * m.neck_width_mm
     junction = math.sqrt(max(m.head_radius_mm**2 - half**2, 1.0))
     # From the fossa to just above the lesser trochanter.
-    top, bottom = frame.on_shaft(-24.0 * k, 0.5 * r)[:2], frame.on_shaft(20.0 * k, -1.3 * r)[:2]
+    top, bottom = frame.on_shaft(-24.0 * k, 0.5 * r)[:2], frame.on_shaft(16.0 * k, -1.3 * r)[:2]
     line = (bottom - top) / np.linalg.norm(bottom - top)
     inter = np.array([line[1], -line[0]])
     centre = np.array([*(0.5 * (top + bottom)), 0.0])

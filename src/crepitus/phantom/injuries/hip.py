@@ -159,7 +159,7 @@ def _trochanteric(case: _Case) -> Surface:
     """From the fossa down to the inner cortex just above the lesser trochanter."""
     site = case.sites["trochanteric"]
     tilt = (float(case.generator.normal(0, 0.14)), float(case.generator.normal(0, 0.2)))
-    return case.surface(site, tilt, shift=case.spread(-4, 5))
+    return case.surface(site, tilt, shift=case.spread(-6, 3))
 
 
 def _simple(case: _Case) -> _Broken:
