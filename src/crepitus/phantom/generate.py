@@ -172,7 +172,7 @@ def make_image(request: Request, index: int) -> Sample:
     subject = study.subject.unbroken if request.twin else study.subject
     pixels, expected, exposed = render(subject, shot, noise)
     found = places(subject, shot, exposed, expected, field_mask(shot))
-    return _sample(request, kind, number, view, study, shot, pixels, found, masks(exposed, found))
+    return _sample(request, kind, number, view, study, shot, pixels, found, masks(exposed, shot, found))
 
 
 def _sample(

@@ -65,15 +65,16 @@ class Canvas:
             reach_mm: distances beyond are `reach_mm`. The sign is that of the side: positive to the right of
                 the line's direction as seen on the image.
         """
-        distance = np.empty((self.size, self.size))
-        distance.fill(reach_mm)
-        along = np.zeros((self.size, self.size))
-        _nearest(np.ascontiguousarray(points_mm), reach_mm, self.spacing_mm, distance, along)
+        distance: FloatArray = np.empty((self.size, self.size), dtype=np.float64)
+        along: FloatArray = np.zeros((self.size, self.size), dtype=np.float64)
+        distance[:] = reach_mm
+        points = np.ascontiguousarray(points_mm, dtype=np.float64)
+        _nearest(points, reach_mm, self.spacing_mm, distance, along)
         return distance, along
 
     def grid(self) -> tuple[FloatArray, FloatArray]:
         """Coordinates x (1, size) and y (size, 1) of the pixels' middles in mm."""
-        at = (np.arange(self.size) + 0.5) * self.spacing_mm
+        at: FloatArray = (np.arange(self.size, dtype=np.float64) + 0.5) * self.spacing_mm
         return at[None, :], at[:, None]
 
     def edge(self, signed_mm: FloatArray) -> FloatArray:

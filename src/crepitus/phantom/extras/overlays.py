@@ -61,7 +61,7 @@ def draw_overlays(
         either = str(streams["marker"].choice(["L", "R"]))
         draw_marker(streams["marker"], canvas, laterality if laterality in ("L", "R") else either)
     if on("creases"):
-        thin = (0.15, 0.9) if region in _TRUNK else (0.05, 0.3)
+        thin = (0.3, 2.2) if region in _TRUNK else (0.05, 0.3)
         draw_creases(streams["creases"], canvas, int(streams["creases"].integers(1, 6)), thin)
     for name, draw in (
         ("fabric", draw_fabric),

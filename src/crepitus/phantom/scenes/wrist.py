@@ -8,13 +8,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crepitus.phantom.anatomy.wrist import build_wrist, size_of
+from crepitus.phantom.extras.draw import draw_wrist_extras
 from crepitus.phantom.injuries.wrist import KINDS, draw_wrist_injury
-from crepitus.phantom.scene import Anatomy, Extras, Person, SceneKind, Shot
+from crepitus.phantom.scene import Anatomy, Person, SceneKind, Shot
 from crepitus.phantom.scenes.common import (
     detector_for,
     draw_adult,
-    draw_collimation,
     draw_exposure,
+    dressed,
     posed,
     rotation,
 )
@@ -59,15 +60,15 @@ def shoot(generator: Generator, anatomy: Anatomy, view: str, size: int) -> Shot:
     turn = rotation(0.0, 0.0, in_plane) @ turn
     height = generator.uniform(16.0, 30.0) if view == "PA" else generator.uniform(28.0, 42.0)
     at = np.array([*generator.normal(0.0, 0.03 * field, 2), height])
-    return Shot(
+    shot = Shot(
         view,
         "L" if left else "R",
         posed(turn, anatomy.centre_mm, at),
         detector_for(size, field, _SOURCE_MM, (float(generator.normal(0, 6)), float(generator.normal(0, 6)))),
         draw_exposure(generator, size, field, (50.0, 60.0), (0.02, 0.12)),
-        step_mm=0.5,
-        field=draw_collimation(generator, size),
+        step_mm=0.6,
     )
+    return dressed(generator, shot, "wrist")
 
 
 WRIST = SceneKind(
@@ -75,7 +76,7 @@ WRIST = SceneKind(
     ("PA", "LM"),
     build_wrist,
     draw_wrist_injury,
-    lambda generator, anatomy, metal: Extras(),
+    draw_wrist_extras,
     shoot,
     KINDS,
     draw_wrist_person,
