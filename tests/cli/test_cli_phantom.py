@@ -9,6 +9,7 @@ import signal
 import subprocess
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import polars as pl
@@ -21,6 +22,7 @@ from crepitus.data.folder import DataSet
 from crepitus.dicom.encoding import SYNTAXES
 from crepitus.dicom.read import read_dicom
 from crepitus.phantom import generate
+from crepitus.phantom.columns import COLUMNS, STUDY_COLUMNS
 from crepitus.phantom.generate import Request, make_image
 from crepitus.phantom.scene import Extras, Injury, Severity
 from crepitus.phantom.scenes import SCENES
@@ -295,3 +297,13 @@ def test_workers_leave_ctrl_c_to_the_program():
     with ProcessPoolExecutor(1, mp_context=context, initializer=generate._start_worker) as pool:
         # Without the initializer this raises KeyboardInterrupt in the worker, which prints a traceback.
         assert pool.submit(signal.raise_signal, signal.SIGINT).result(timeout=120) is None
+
+
+def test_every_column_of_every_scene_has_a_meaning_and_is_documented():
+    page = (Path(__file__).parents[2] / "docs" / "phantom.md").read_text(encoding="utf-8")
+    for scene in SCENES.values():
+        person, part, extra = (np.random.default_rng(n) for n in range(3))
+        anatomy = scene.anatomy(part, scene.person(person))
+        assert set(scene.extras(extra, anatomy, True).notes) <= set(COLUMNS), scene.name
+    for name in (*COLUMNS, *STUDY_COLUMNS, *SYNTAXES, *PRESETS):
+        assert f"`{name}`" in page, name

@@ -27,6 +27,8 @@ COLUMNS: dict[str, str] = {
     "nutrient_canal": "1 if a nutrient canal crosses a cortex",
     "healed_fracture": "1 if there is an old, healed fracture, which is no fracture of the labels",
     "bone_island": "1 if there is a dense island in a bone",
+    "cast": "1 if the limb is in a cast or splint",
+    "bangle": "1 if a metal bangle is worn, which does not count as hardware",
     "metal_kind": "what the metal is; empty without metal",
 }
 """Meaning by name, of columns beyond those of the format."""
