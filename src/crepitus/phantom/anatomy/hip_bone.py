@@ -242,13 +242,22 @@ def _carve_socket(clay: Clay, frame: _Frame, centre: FloatArray, socket: float) 
     notch = centre + np.array([-frame.sign * 10.0, socket, 8.0])
     clay.ball(notch, 11.0, Stuff(1.0, 0.2, 2.0), carve=True)
     # Subchondral bone is thick in the weight-bearing roof.
-    x, y, z = _coordinates(clay)
-    dx, dy, dz = frame.sign * (x - centre[0]), y - centre[1], z - centre[2]
+    low = np.clip(((centre - socket - 22.0 - clay.origin_mm) / clay.spacing_mm).astype(int), 0, None)
+    high = ((centre + socket + 22.0 - clay.origin_mm) / clay.spacing_mm).astype(int)
+    spot = tuple(slice(a, max(a, b)) for a, b in zip(low, high, strict=True))
+    x, y, z = (
+        axis[part]
+        for axis, part in zip(
+            _coordinates(clay), ((spot[0], 0, 0), (0, spot[1], 0), (0, 0, spot[2])), strict=True
+        )
+    )
+    dx, dy, dz = frame.sign * (x - centre[0])[:, None, None], (y - centre[1])[:, None], z - centre[2]
     r = np.sqrt(dx**2 + dy**2 + dz**2) + 1e-6
     near = np.exp(-(((r - socket) / 6.0) ** 2))
     roof = np.clip((-dy + 0.25 * dx) / r * 1.6 - 0.45, 0.0, 1.0)
-    clay.field[..., CORTEX] += (near * (0.5 + 1.9 * roof)).astype(np.float32)
-    clay.field[..., FILL] *= (1.0 + 0.7 * np.exp(-(((r - socket - 8.0) / 14.0) ** 2)) * roof).astype(np.float32)
+    clay.field[(*spot, CORTEX)] += (near * (0.5 + 1.9 * roof)).astype(np.float32)
+    dense = 1.0 + 0.7 * np.exp(-(((r - socket - 8.0) / 14.0) ** 2)) * roof
+    clay.field[(*spot, FILL)] *= dense.astype(np.float32)
 
 
 def _coordinates(clay: Clay) -> tuple[FloatArray, FloatArray, FloatArray]:
