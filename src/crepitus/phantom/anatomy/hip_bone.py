@@ -122,9 +122,7 @@ def build_hip_bone(
     grain = grain_along(frame.direction(0.35, 1.0, 0.25), 1.0 + 0.35 * max(0.0, 1.0 - quality))
     name = f"hip-bone-{side}"
     solid = clay.finish(name, grain, cortex=0.5 + 0.5 * quality, fill=quality)
-    return Part(
-        (solid,), _landmarks(frame, centre, socket, name, side), _sites(frame, name, side)
-    )
+    return Part((solid,), _landmarks(frame, centre, socket, name, side), _sites(frame, name, side))
 
 
 _CREST = (
@@ -229,7 +227,18 @@ def _pubis_and_ischium(clay: Clay, frame: _Frame) -> None:
 
 def _quadrilateral_plate(clay: Clay, frame: _Frame, socket: float) -> None:
     x = (frame.shape.half_mm - socket - 1.6) * _REFERENCE_HALF_MM / frame.shape.half_mm
-    rim = [(-44, -48), (-42, -20), (-40, 4), (-36, 24), (-20, 28), (0, 22), (13, 12), (20, 0), (12, -24), (-12, -44)]
+    rim = [
+        (-44, -48),
+        (-42, -20),
+        (-40, 4),
+        (-36, 24),
+        (-20, 28),
+        (0, 22),
+        (13, 12),
+        (20, 0),
+        (12, -24),
+        (-12, -44),
+    ]
     knots = frame.path(*[(x - 0.05 * y + 0.002 * (z + 4.0) ** 2, y, z) for z, y in rim])
     thick = np.array([2.2, 0.0, 0.0, 0.0, 0.0, 0.0, 2.5])
     fitted_plate(clay, knots, knots[:0], thick, Stuff(0.8, 0.2, 4.0))
@@ -298,7 +307,9 @@ def _landmarks(
     return result
 
 
-def _site(frame: _Frame, name: str, point: FloatArray, along: FloatArray, across: FloatArray, radius: float) -> Site:
+def _site(
+    frame: _Frame, name: str, point: FloatArray, along: FloatArray, across: FloatArray, radius: float
+) -> Site:
     s = along / np.linalg.norm(along)
     a = across - s * (across @ s)
     a /= np.linalg.norm(a)
@@ -314,13 +325,28 @@ def _sites(frame: _Frame, name: str, side: str) -> dict[str, Site]:
         ),
         "inferior-ramus": _site(frame, name, ramus[12], ramus[14] - ramus[10], up, 5.0),
         "ischium": _site(
-            frame, name, frame.at(71, 36, -33), frame.at(67, 52, -36) - frame.at(75, 20, -31), np.array([1.0, 0, 0]), 13.0
+            frame,
+            name,
+            frame.at(71, 36, -33),
+            frame.at(67, 52, -36) - frame.at(75, 20, -31),
+            np.array([1.0, 0, 0]),
+            13.0,
         ),
         "iliac-wing": _site(
-            frame, name, frame.at(112, -100, -14), frame.direction(0.35, -0.9, 0.1), frame.direction(0.6, 0.2, 0.75), 45.0
+            frame,
+            name,
+            frame.at(112, -100, -14),
+            frame.direction(0.35, -0.9, 0.1),
+            frame.direction(0.6, 0.2, 0.75),
+            45.0,
         ),
         "acetabulum": _site(
-            frame, name, frame.at(72, -22, 0), frame.direction(-0.2, -1.0, 0.1), np.array([0.0, 0.0, 1.0]), 24.0
+            frame,
+            name,
+            frame.at(72, -22, 0),
+            frame.direction(-0.2, -1.0, 0.1),
+            np.array([0.0, 0.0, 1.0]),
+            24.0,
         ),
     }
     return {f"{key}-{side}": value for key, value in sites.items()}

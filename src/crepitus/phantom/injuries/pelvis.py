@@ -78,7 +78,14 @@ class _Case:
         return np.asarray(v / np.linalg.norm(v))
 
     def surface(
-        self, site: Site, *, shift: float = 0.0, tilt: float = 0.4, gap: float = 1.0, reach: float = 2.4, side: int = 0
+        self,
+        site: Site,
+        *,
+        shift: float = 0.0,
+        tilt: float = 0.4,
+        gap: float = 1.0,
+        reach: float = 2.4,
+        side: int = 0,
     ) -> Surface:
         """A rough surface across the bone at a site, `shift` mm along it; `gap` in parts of the severity's."""
         g = self.generator
@@ -210,7 +217,12 @@ def _parasymphyseal(case: _Case) -> _Break:
     s = case.direction(1.0, float(g.normal(0, 0.25)), float(g.normal(0, 0.15)))
     a = np.array([0.0, 1.0, 0.0]) - s[1] * s
     a /= np.linalg.norm(a)
-    site = Site(case.hip, middle + np.array([case.out * g.uniform(11, 19), 0, 0]), np.stack([s, a, np.cross(s, a)]), 20.0)
+    site = Site(
+        case.hip,
+        middle + np.array([case.out * g.uniform(11, 19), 0, 0]),
+        np.stack([s, a, np.cross(s, a)]),
+        20.0,
+    )
     surface = case.surface(site, tilt=0.2, reach=1.6)
     amount = case.severity.motion * 6.0
     across = case.direction(-0.3, float(g.choice([-1.0, 1.0])), 0.4)
@@ -238,7 +250,9 @@ def _iliac_wing(case: _Case) -> _Break:
     surface = case.surface(turned, shift=float(g.uniform(-12, 14)), tilt=0.25, reach=2.4)
     amount = case.severity.motion * 10.0
     way = case.direction(0.5 + 0.4 * g.normal(), 0.5 * g.normal(), 0.4 * g.normal())
-    turn = np.array([0.3 * g.normal(), 0.3 * g.normal(), g.normal()]) * math.radians(5.0) * case.severity.motion
+    turn = (
+        np.array([0.3 * g.normal(), 0.3 * g.normal(), g.normal()]) * math.radians(5.0) * case.severity.motion
+    )
     return _Break((surface,), (Fragment((1,), Motion(turn, amount * way, site.origin_mm)),))
 
 
@@ -251,9 +265,7 @@ def _transverse(case: _Case) -> _Break:
         angle *= 0.35
     axis = np.array([0.2 * g.normal(), 0.2 * g.normal(), -case.out])
     motion = Motion(axis / np.linalg.norm(axis) * angle, np.zeros(3), case.symphysis)
-    return _Break(
-        (surface,), (Fragment((-1,), motion),), followers=((f"femur-{case.side}", motion),)
-    )
+    return _Break((surface,), (Fragment((-1,), motion),), followers=((f"femur-{case.side}", motion),))
 
 
 def _anterior(case: _Case) -> _Break:
@@ -302,7 +314,12 @@ def _sacrum(case: _Case, shift: float, tilt: float) -> _Break:
     surface = case.surface(site, shift=shift, tilt=tilt, reach=2.2)
     surface = replace(surface, amplitude_mm=1.6 * surface.amplitude_mm)
     pressed = Remodelling(
-        surface.origin_mm, site.axes, 0.0, 2.5, density=0.12 * float(g.uniform(0.2, 1.0)) * case.severity.motion, radius_mm=60.0
+        surface.origin_mm,
+        site.axes,
+        0.0,
+        2.5,
+        density=0.12 * float(g.uniform(0.2, 1.0)) * case.severity.motion,
+        radius_mm=60.0,
     )
     dense = (("sacrum", pressed),)
     if g.random() > _RAMI_WITH_SACRUM:
