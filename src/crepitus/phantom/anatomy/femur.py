@@ -23,7 +23,7 @@ SPACING_MM = 1.75
 SHAFT_MM = 225.0
 """Length of the shaft that is built, from where the axes of neck and shaft meet."""
 
-_STRUTS = np.diag([1 / 1.8, 1 / 0.23, 1 / 0.9])
+_STRUTS = np.diag([1 / 1.8, 1 / 0.23, 1 / 0.55])
 """Texture matrix: cells are long along the struts, thin across, and plates rather than rods in depth."""
 
 _ADDUCTION_DEG = 5.0
@@ -116,7 +116,7 @@ def build_femur(generator: Generator, person: Person, measures: HipMeasures, sid
 
     Returns:
         one solid "femur-R" or "femur-L" with channels Q1 and Q2; landmarks "head", "greater trochanter",
-        "lesser trochanter", "neck" and "shaft" and sites "subcapital", "neck", "trochanteric", "lesser",
+        "lesser trochanter", "neck" and "shaft" and sites "head", "subcapital", "neck", "trochanteric", "lesser",
         "subtrochanteric" and "shaft", each with "-R" or "-L" behind.
     """
     frame = _frame(generator, measures, side)
@@ -319,6 +319,7 @@ def _sites(frame: _Frame) -> dict[str, Site]:
     up = up / np.linalg.norm(up)
     base = frame.body(_lesser(frame)) - 11.0 * k * out
     places = {
+        "head": (frame.centre, _axes(frame, frame.neck), m.head_radius_mm),
         "subcapital": (frame.body(frame.on_neck(junction)), _axes(frame, frame.neck), half),
         "neck": (frame.body(frame.on_neck(0.56 * frame.length)), _axes(frame, frame.neck), half),
         "trochanteric": (frame.body(centre), _axes(frame, inter), 1.9 * half),

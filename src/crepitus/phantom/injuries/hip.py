@@ -35,7 +35,6 @@ class _Case:
     Attributes:
         generator: source of the variation.
         sites: by name without the side.
-        head: centre of the head, body coordinates.
         out: x of the lateral direction, -1 on the right, 1 on the left.
         severity: how much shows.
         name: of the bone.
@@ -43,7 +42,6 @@ class _Case:
 
     generator: Generator
     sites: dict[str, Site]
-    head: FloatArray
     out: float
     severity: Severity
     name: str
@@ -112,7 +110,6 @@ def draw_hip_injury(
     case = _Case(
         generator,
         {k[:-2]: site for k, site in anatomy.sites.items() if k.endswith(f"-{side}")},
-        anatomy.landmarks[f"head-{side}"][1],
         -1.0 if side == "R" else 1.0,
         severity,
         f"femur-{side}",
@@ -145,7 +142,7 @@ def _measured(origin: FloatArray, fragments: tuple[Fragment, ...]) -> tuple[floa
 def _pair(case: _Case, pivot: FloatArray, below: FloatArray, shift: FloatArray, above: FloatArray) -> _Broken:
     """Lower fragment (positive side) and upper fragment of a simple break, without surfaces."""
     lower = Fragment((1,), Motion(below, shift, pivot))
-    return (), (lower, Fragment((-1,), Motion(above, np.zeros(3), case.head)))
+    return (), (lower, Fragment((-1,), Motion(above, np.zeros(3), case.sites["head"].origin_mm)))
 
 
 def _trochanteric_motion(case: _Case) -> tuple[Fragment, ...]:
@@ -230,7 +227,9 @@ def _reverse(case: _Case) -> _Broken:
     down = below.axes[0]
     level = float((case.sites["lesser"].origin_mm - below.origin_mm) @ down)
     slope = case.spread(0.35, 1.0) if case.generator.random() < 0.65 else float(case.generator.normal(0, 0.1))
-    start = Site(site.bone, below.origin_mm + (level + case.spread(-6, 6)) * down, below.axes, below.radius_mm)
+    start = Site(
+        site.bone, below.origin_mm + (level + case.spread(-6, 6)) * down, below.axes, below.radius_mm
+    )
     main = case.surface(start, (slope, float(case.generator.normal(0, 0.2))))
     m, way = case.amount, case.severity.motion
     return (main,), _pair(

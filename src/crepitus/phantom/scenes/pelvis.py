@@ -5,13 +5,14 @@ from __future__ import annotations
 import numpy as np
 
 from crepitus.phantom.anatomy.pelvis import build_pelvis
+from crepitus.phantom.extras.draw import draw_pelvis_extras
 from crepitus.phantom.injuries.pelvis import PELVIS_KINDS, draw_pelvis_injury
-from crepitus.phantom.scene import Anatomy, Extras, SceneKind, Shot
+from crepitus.phantom.scene import Anatomy, SceneKind, Shot
 from crepitus.phantom.scenes.common import (
     detector_for,
     draw_adult,
-    draw_collimation,
     draw_exposure,
+    dressed,
     posed,
     rotation,
 )
@@ -30,15 +31,15 @@ def _shot(generator: Generator, anatomy: Anatomy, view: str, size: int) -> Shot:
         float(np.clip(generator.normal(0, 2.0), -5, 5)),
     )
     at = np.array([generator.normal(0, 7), generator.normal(0, 9), generator.uniform(75, 115)])
-    return Shot(
+    shot = Shot(
         view,
         "B",
         posed(turn, anatomy.centre_mm, at),
         detector_for(size, field, SOURCE_MM),
         draw_exposure(generator, size, field, (70.0, 85.0), (0.25, 0.6)),
         step_mm=float(np.clip(1.3 * field / size, 0.6, 1.1)),
-        field=draw_collimation(generator, size),
     )
+    return dressed(generator, shot, "pelvis")
 
 
 PELVIS = SceneKind(
@@ -46,7 +47,7 @@ PELVIS = SceneKind(
     ("AP",),
     build_pelvis,
     draw_pelvis_injury,
-    lambda generator, anatomy, metal: Extras(),
+    draw_pelvis_extras,
     _shot,
     PELVIS_KINDS,
     draw_adult,

@@ -147,7 +147,7 @@ def _section(table: FloatArray, row: int, share: float, p: FloatArray, q: FloatA
     f = np.sqrt((wide / r1) ** 2 + across2 / (r2 * r2))
     gradient = np.sqrt((wide / (r1 * r1)) ** 2 + across2 / (r2 * r2 * r2 * r2))
     if f < 1e-6:
-        return -min(r1, r2)
+        return float(-min(r1, r2))
     value: float = f * (f - 1.0) / (gradient + 1e-12)
     return value
 
