@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from crepitus.phantom.anatomy.hip_bone import PelvisShape
+from crepitus.phantom.anatomy.pelvis_shape import PelvisShape
 from crepitus.phantom.scene import Person
 from crepitus.phantom.solid.clay import Clay, Stuff, curve
 from crepitus.phantom.solid.field import FILL
