@@ -20,6 +20,7 @@ from crepitus.phantom.xray.physics import (
     binned,
     detected,
     expected_signal,
+    scattered,
     transmission,
     tube_spectrum,
 )
@@ -41,6 +42,12 @@ FloatArray = NDArray[np.float64]
 Pixels = NDArray[np.uint8] | NDArray[np.uint16]
 
 _ANCHOR_GRID = 64
+_DIRECT = 0.15
+"""Optical depth up to which a ray counts as direct beam."""
+
+_LEAST_WINDOW = 0.4
+"""Smallest difference of log signals between black and white."""
+
 _MARROW_LEAN = 0.4
 """Share of lean tissue in marrow; the rest is fat."""
 
@@ -144,8 +151,14 @@ def _anchors(subject: Subject, shot: Shot) -> tuple[float, float]:
     """
     coarse = shot.detector.coarser(shot.detector.rows // _ANCHOR_GRID)
     lengths = expose(subject.unbroken, shot, coarse).lengths
-    seen = -np.log(transmission(lengths, tube_spectrum(shot.exposure.kilovolt)) + 0.003)
-    return float(np.percentile(seen, 3)), float(np.percentile(seen, 99.6))
+    primary = transmission(lengths, tube_spectrum(shot.exposure.kilovolt))
+    seen = -np.log(primary + scattered(primary, shot.exposure) + 1e-4)
+    # The direct beam beside the body does not count.
+    body = seen[seen > _DIRECT]
+    if body.size < 16:
+        body = seen.ravel()
+    low, high = np.percentile(body, shot.exposure.window)
+    return float(low), float(max(high, low + _LEAST_WINDOW))
 
 
 def expected_quanta(exposed: Exposed, shot: Shot, overlays: Sequence[int] | None = None) -> FloatArray:
