@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 from numpy.typing import NDArray
 
 from crepitus.phantom.anatomy.forearm import WristMeasures
-from crepitus.phantom.anatomy.sculpt import Lump, share_border
+from crepitus.phantom.anatomy.sculpt import Lump, bumps, share_border
 from crepitus.phantom.solid.clay import Stuff
-from crepitus.phantom.solid.textures import smooth_noise
 
 FloatArray = NDArray[np.float64]
 Generator = np.random.Generator
 
 SPACING_MM = 0.9
-_BODY = Stuff(0.7, 0.3, 3.0)
+_BODY = Stuff(1.0, 0.28, 3.0)
 
 NAMES = ("scaphoid", "lunate", "triquetrum", "pisiform", "trapezium", "trapezoid", "capitate", "hamate")
 PROXIMAL = NAMES[:4]
@@ -37,30 +34,36 @@ _TUBES: dict[str, list[tuple[list[list[float]], list[list[float]], list[float]]]
     # Per bone: points, radii along and across the wide direction, wide direction.
     "scaphoid": [
         (
-            [[0.5, -5.5, 2.5], [-3.0, -9.5, 0.5], [-6.0, -13.5, -2.5], [-9.5, -17.5, -6.5], [-10.5, -19, -8]],
-            [[6.0, 7.0], [5.6, 6.6], [4.9, 5.2], [5.5, 5.2], [5.3, 4.8]],
+            [
+                [0.8, -5.5, 2.5],
+                [-2.6, -9.2, 0.5],
+                [-5.6, -13.4, -2.5],
+                [-8.0, -17.4, -5.5],
+                [-10.2, -18.6, -7.5],
+            ],
+            [[7.8, 7.4], [7.6, 7.0], [7.2, 5.6], [8.0, 6.0], [6.8, 5.8]],
             [0.75, -0.65, 0.0],
         )
     ],
-    "lunate": [([[10.2, -5.0, -4.0], [10.2, -5.5, 0.5], [10.2, -5.2, 4.5]], [[8.6, 8.4]] * 3, [1, 0, 0])],
-    "triquetrum": [([[21.5, -9.5, 0.5], [25.5, -14.5, -0.5]], [[6.3, 7.0], [5.0, 5.5]], [0.8, 0.6, 0])],
-    "pisiform": [([[24.5, -9.0, -12.0], [25.2, -12.0, -12.6]], [[4.6, 4.6], [4.4, 4.2]], [1, 0, 0])],
-    "trapezium": [([[-15.5, -21.0, -8.5], [-18.5, -25.5, -10.0]], [[6.2, 6.2], [6.6, 6.6]], [0.8, -0.5, 0])],
-    "trapezoid": [([[-7.0, -24.0, -2.5], [-8.5, -31.0, -1.0]], [[5.0, 6.0], [6.0, 8.0]], [1, -0.2, 0])],
+    "lunate": [([[10.2, -4.6, -4.5], [10.2, -5.4, 0.5], [10.2, -4.9, 5.0]], [[9.6, 9.4]] * 3, [1, 0, 0])],
+    "triquetrum": [([[21.5, -8.8, 0.5], [27.0, -15.0, -0.5]], [[7.8, 7.8], [6.0, 6.4]], [0.8, 0.6, 0])],
+    "pisiform": [([[23.8, -9.0, -12.0], [24.2, -12.0, -12.8]], [[4.4, 4.6], [4.2, 4.2]], [1, 0, 0])],
+    "trapezium": [([[-16.8, -24.0, -8.0], [-19.2, -26.8, -9.5]], [[6.6, 6.6], [7.8, 7.2]], [0.8, -0.5, 0])],
+    "trapezoid": [([[-7.2, -23.5, -2.5], [-8.7, -31.0, -1.0]], [[6.6, 6.8], [7.4, 8.0]], [1, -0.2, 0])],
     "capitate": [
         (
-            [[8.6, -17.2, 0.0], [7.8, -22.0, 0.0], [6.2, -27.5, 0.0], [5.5, -33.5, 0.0]],
-            [[6.4, 7.4], [6.0, 7.6], [7.0, 8.8], [7.6, 9.4]],
+            [[8.8, -17.0, 0.0], [7.6, -22.0, 0.0], [5.8, -27.5, 0.0], [5.2, -33.5, 0.0]],
+            [[6.9, 7.4], [6.8, 7.6], [8.2, 8.6], [9.0, 9.0]],
             [1, 0, 0],
         )
     ],
     "hamate": [
         (
-            [[15.8, -15.5, 0.5], [17.5, -21.0, 0.0], [20.0, -28.0, -0.5], [20.6, -32.0, -0.5]],
-            [[3.6, 5.6], [5.4, 7.2], [7.8, 8.2], [8.2, 8.4]],
+            [[16.6, -14.8, 0.5], [18.0, -21.0, 0.0], [20.4, -28.0, -0.5], [21.0, -32.0, -0.5]],
+            [[4.4, 5.6], [6.4, 7.2], [9.0, 8.2], [9.4, 8.4]],
             [1, 0, 0],
         ),
-        ([[19.5, -28.0, -6.0], [18.6, -28.8, -11.0], [17.6, -29.0, -15.5]], [[3.0, 2.2]] * 3, [0, 1, 0]),
+        ([[19.5, -28.0, -6.0], [18.6, -28.8, -11.0], [17.6, -29.0, -15.5]], [[3.2, 2.4]] * 3, [0, 1, 0]),
     ],
 }
 _BORDERS = (
@@ -89,22 +92,30 @@ def _lump(generator: Generator, name: str) -> Lump:
     size = 1.0 + 0.03 * float(np.clip(generator.standard_normal(), -2, 2))
     for knots, radii, wide in _TUBES[name]:
         lump.tube(np.array(knots, float), size * np.array(radii, float), _BODY, wide=np.array(wide, float))
-    lump.roughen(smooth_noise(), 0.3, 0.9, generator.uniform(0, 500, 3))
+    lump.roughen(bumps(), 0.3, 0.9, generator.uniform(0, 500, 3))
     return lump
 
 
 def carpus(generator: Generator, measures: WristMeasures) -> dict[str, Lump]:
     """The carpals by name; in children those that have begun to ossify."""
     bones = {name: _lump(generator, name) for name in NAMES}
+    depths = _unossified(generator, measures.child)
+    for name, lump in bones.items():
+        # A nucleus grows evenly in its cartilage, so that it is round at first.
+        lump.shrink(0.75 * depths[name])
     gap = measures.carpal_gap_mm
     # Flat faces: the distal row ends on the line of the metacarpals' bases.
-    for name, level, slope in (("capitate", -37.5, -0.02), ("hamate", -35.2, 0.16), ("trapezoid", -35.0, 0.3)):
+    for name, level, slope in (
+        ("capitate", -37.5, -0.02),
+        ("hamate", -35.2, 0.16),
+        ("trapezoid", -35.0, 0.3),
+    ):
         x, y, _ = bones[name].grid
         middle = _TUBES[name][0][0][-1][0]
         bones[name].cut(np.asarray(level + slope * (x - middle) - y, dtype=np.float32), 1.6)
     # The saddle under the first metacarpal.
     x, y, z = bones["trapezium"].grid
-    face = (x + 22.0) * -0.62 + (y + 28.5) * -0.78 - 2.2
+    face = (x + 22.0) * -0.62 + (y + 29.5) * -0.78 - 2.2
     bones["trapezium"].cut(np.asarray(face + 0.0 * z, dtype=np.float32), 1.4)
     for a, b in _BORDERS:
         share_border(bones[a], bones[b], gap)
@@ -116,20 +127,24 @@ def carpus(generator: Generator, measures: WristMeasures) -> dict[str, Lump]:
         bones[name].line(body, 0.9)
     if measures.child is None:
         return bones
-    young = {}
     for name, lump in bones.items():
-        begin, end = _OSSIFIED[name]
-        age = measures.child + float(np.clip(generator.normal(0, 0.6), -1.2, 1.2))
-        if age > begin + 0.4:
-            share = min(1.0, 0.35 + 0.65 * (age - begin) / (end - begin))
-            lump.shrink(5.2 * (1.0 - share) + 0.25)
-            young[name] = lump
-    return young
+        lump.shrink(0.25 * depths[name])
+    return {name: lump for name, lump in bones.items() if (lump.distance < -1.2).any()}
 
 
-def grain_direction(name: str) -> FloatArray:
-    """Main direction of the trabeculae, shape (3,)."""
-    if name == "scaphoid":
-        return np.array([-0.5, -0.6, -0.5])
-    angle = math.radians(8.0 if name in ("capitate", "hamate") else -10.0)
-    return np.array([math.sin(angle), -math.cos(angle), 0.0])
+def _unossified(generator: Generator, age: float | None) -> dict[str, float]:
+    """Depth in mm of the cartilage around the nucleus of each carpal; 0 in adults."""
+    if age is None:
+        return dict.fromkeys(NAMES, 0.0)
+    result = {}
+    for name, (begin, end) in _OSSIFIED.items():
+        stage = age + float(np.clip(generator.normal(0, 0.6), -1.2, 1.2))
+        share = float(np.clip(0.3 + 0.7 * (stage - begin) / (end - begin), 0.0, 1.0))
+        result[name] = 20.0 if stage < begin + 0.3 else 5.5 * (1.0 - share) + 0.2
+    return result
+
+
+def mesh() -> FloatArray:
+    """Texture matrix (3, 3): the trabeculae of carpals form a mesh without much of a direction."""
+    turn = np.array([[0.8, 0.6, 0.0], [-0.48, 0.64, 0.6], [0.36, -0.48, 0.8]])
+    return np.asarray(turn / np.array([[0.34], [0.24], [0.24]]))

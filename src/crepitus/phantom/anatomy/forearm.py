@@ -13,11 +13,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from crepitus.phantom.anatomy.sculpt import Lump, ellipsoid
+from crepitus.phantom.anatomy.sculpt import Lump, bumps, ellipsoid
 from crepitus.phantom.scene import Person, Site
 from crepitus.phantom.solid.clay import Stuff, curve
 from crepitus.phantom.solid.field import FieldArray
-from crepitus.phantom.solid.textures import smooth_noise
 
 FloatArray = NDArray[np.float64]
 Generator = np.random.Generator
@@ -89,7 +88,7 @@ def draw_wrist_measures(generator: Generator, person: Person) -> WristMeasures:
         tilt_deg=normal(10.0, 3.5),
         variance_mm=normal(0.0, 1.3),
         gap_mm=normal(2.2, 0.2),
-        carpal_gap_mm=normal(1.7, 0.15),
+        carpal_gap_mm=normal(1.45, 0.12),
         shaft=normal(1.0, 0.05),
         cortex=normal(1.0, 0.08),
         child=child,
@@ -97,7 +96,7 @@ def draw_wrist_measures(generator: Generator, person: Person) -> WristMeasures:
 
 
 def _noise(generator: Generator, lump: Lump, amplitude_mm: float) -> None:
-    lump.roughen(smooth_noise(), amplitude_mm, 1.1, generator.uniform(0, 500, 3))
+    lump.roughen(bumps(), amplitude_mm, 1.9, generator.uniform(0, 500, 3))
 
 
 def _girth(measures: WristMeasures, y: FloatArray) -> FloatArray:
@@ -112,7 +111,7 @@ def _plate(lump: Lump, generator: Generator, at: FieldArray, age: float, width_m
 
     The part towards the joint has ossified less the younger the child is.
     """
-    x, y, z = lump.grid
+    x, _, z = lump.grid
     a, b, c = generator.uniform(0, 2 * math.pi, 3)
     waves = 0.5 * np.sin(x / 2.6 + a) + 0.35 * np.sin(x / 1.4 + z / 2.0 + b) + 0.5 * np.sin(z / 2.8 + c)
     level = np.asarray(at + waves, dtype=np.float32)
@@ -128,18 +127,18 @@ def radius(generator: Generator, measures: WristMeasures, ulna: Lump) -> tuple[L
     knots = np.array(
         [
             # y, x, z, radius along x, across it, cortex, fill
-            [-14.0, 0.2, 0.0, 16.2, 10.6, 0.5, 0.26],
-            [2.0, 0.2, 0.0, 16.0, 10.6, 0.5, 0.27],
-            [9.0, 0.1, 0.2, 15.3, 10.3, 0.5, 0.25],
-            [18.0, -0.6, 0.6, 12.6, 9.2, 0.7, 0.20],
-            [28.0, -1.0, 1.0, 10.2, 7.9, 1.1, 0.14],
-            [40.0, -0.8, 1.2, 8.6, 6.9, 1.9, 0.08],
-            [60.0, -0.5, 0.9, 7.7, 6.3, 2.5, 0.04],
-            [95.0, -1.2, -0.2, 7.6, 6.3, 2.8, 0.03],
-            [LENGTH_MM + 4, -3.0, -1.2, 7.8, 6.6, 2.9, 0.03],
+            [-14.0, 0.2, 0.0, 16.2, 10.6, 0.7, 0.36],
+            [2.0, 0.2, 0.0, 16.0, 10.6, 0.7, 0.36],
+            [9.0, 0.1, 0.2, 15.3, 10.3, 0.7, 0.33],
+            [18.0, -0.6, 0.6, 12.6, 9.2, 1.0, 0.27],
+            [28.0, -1.0, 1.0, 10.2, 7.9, 1.3, 0.20],
+            [40.0, -0.8, 1.2, 8.6, 6.9, 2.3, 0.09],
+            [60.0, -0.5, 0.9, 7.7, 6.3, 2.9, 0.03],
+            [95.0, -1.2, -0.2, 7.6, 6.3, 3.3, 0.02],
+            [LENGTH_MM + 4, -3.0, -1.2, 7.8, 6.6, 3.4, 0.02],
         ]
     )
-    line = curve(knots, 30)
+    line = curve(knots, 18)
     y = line[:, 0]
     points = line[:, [1, 0, 2]]
     girth = _girth(measures, y)[:, None]
@@ -192,12 +191,12 @@ def ulna(generator: Generator, measures: WristMeasures) -> tuple[Lump, FloatArra
             [top + 4.5, 24.3, 1.2, 6.8, 0.6, 0.22],
             [top + 13.0, 25.0, 1.2, 5.9, 0.9, 0.12],
             [top + 25.0, 25.6, 1.0, 5.5, 1.5, 0.06],
-            [60.0, 25.6, 0.8, 5.7, 2.2, 0.04],
-            [95.0, 24.2, 1.2, 6.3, 2.6, 0.03],
-            [LENGTH_MM + 4, 22.2, 2.0, 6.9, 2.8, 0.03],
+            [60.0, 25.6, 0.8, 5.7, 2.5, 0.03],
+            [95.0, 24.2, 1.2, 6.3, 3.0, 0.02],
+            [LENGTH_MM + 4, 22.2, 2.0, 6.9, 3.2, 0.02],
         ]
     )
-    line = curve(knots, 24)
+    line = curve(knots, 14)
     y = line[:, 0]
     points = line[:, [1, 0, 2]]
     girth = _girth(measures, y)
@@ -207,9 +206,9 @@ def ulna(generator: Generator, measures: WristMeasures) -> tuple[Lump, FloatArra
     # The head's distal face is flat; the styloid stands beside it, dorsally.
     x, yy, z = lump.grid
     lump.cut(np.asarray(corner + 0.04 * (x - 24.0) ** 2 * (x < 24.0) - yy, dtype=np.float32), 1.6)
-    tip = np.array([30.0 + generator.normal(0, 0.4), corner - 5.2 + generator.normal(0, 0.8), 1.0])
+    tip = [30.0 + generator.normal(0, 0.4), corner - 5.2 + generator.normal(0, 0.8), 2.2]
     lump.tube(
-        np.array([[28.0, top + 1.0, 2.2], [29.4, corner - 0.5, 2.6], tip + [0, 0, 1.2]]),
+        np.array([[28.0, top + 1.0, 2.2], [29.4, corner - 0.5, 2.6], tip]),
         np.array([3.2, 2.5, 1.5]),
         Stuff(0.7, 0.25, 2.5),
     )
@@ -242,7 +241,7 @@ def sites(radius_axis: FloatArray, ulna_axis: FloatArray, measures: WristMeasure
     ):
         at, axes = _frame(axis, y)
         result[name + "-R"] = Site(bone, at, axes, half)
-    _, axes = _frame(ulna_axis, 12.0)
+    _, axes = _frame(ulna_axis, 24.0)
     result["ulna-styloid-R"] = Site("ulna-R", np.array([29.2, corner - 0.6, 2.6]), axes, 3.0)
     return result
 

@@ -9,10 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crepitus.phantom.anatomy.forearm import WristMeasures
-from crepitus.phantom.anatomy.sculpt import Lump, share_border
+from crepitus.phantom.anatomy.sculpt import Lump, bumps, share_border
 from crepitus.phantom.scene import Site
 from crepitus.phantom.solid.clay import Stuff, curve
-from crepitus.phantom.solid.textures import smooth_noise
 
 FloatArray = NDArray[np.float64]
 Generator = np.random.Generator
@@ -71,12 +70,12 @@ def draw_rays(generator: Generator) -> dict[int, Ray]:
         )
 
     rays = {
-        2: ray((-9.6, -38.0, 0.5), (-23.0, -103.0, 1.5), (8.2, 7.6, 4.3, 4.6, 7.6), 40.0),
-        3: ray((4.4, -41.0, 1.0), (0.5, -104.5, 2.5), (7.0, 7.8, 4.3, 4.8, 7.8), 44.0),
-        4: ray((16.2, -38.8, 0.0), (19.5, -96.0, 1.0), (6.0, 6.8, 3.5, 4.0, 6.8), 41.0),
-        5: ray((25.6, -36.0, -2.0), (36.5, -88.0, -2.0), (6.4, 6.2, 3.6, 3.7, 6.4), 33.0),
+        2: ray((-8.8, -35.0, 1.0), (-22.0, -102.0, 1.5), (9.2, 6.8, 4.3, 4.3, 7.4), 40.0),
+        3: ray((5.0, -37.0, 1.5), (1.0, -103.5, 3.0), (8.2, 7.2, 4.3, 4.5, 7.6), 44.0),
+        4: ray((16.4, -35.0, -0.5), (19.5, -95.0, -0.5), (7.2, 6.2, 3.5, 3.7, 6.6), 41.0),
+        5: ray((25.4, -32.5, -3.0), (36.0, -87.0, -5.0), (7.6, 5.8, 3.6, 3.5, 6.2), 33.0),
     }
-    base = np.array([-21.8, -29.5, -11.5])
+    base = np.array([-22.2, -30.5, -11.5])
     direction = np.array([-0.60 * math.cos(thumb) - 0.7 * math.sin(thumb), -0.76, -0.24])
     direction /= np.linalg.norm(direction)
     head = base + 43.0 * direction
@@ -112,9 +111,11 @@ def _bone(
     first = np.concatenate([first, [1.15 * shaft[0] * g, 0.86 * head, 0.92 * head]])
     second = np.concatenate([second, [1.1 * shaft[1] * g, 0.84 * head, 0.98 * head]])
     c = measures.cortex
-    cortex = np.array([0.6, 0.6, 0.9, 1.7 * c, 2.0 * c, 1.3 * c, 0.6, 0.6])
-    fill = np.array([0.28, 0.26, 0.16, 0.07, 0.05, 0.12, 0.22, 0.26])
-    knots = np.column_stack([start + np.outer(at * length, d) + np.outer(bow, up), first, second, cortex, fill])
+    cortex = np.array([0.6, 0.6, 1.1, 2.1 * c, 2.5 * c, 1.6 * c, 0.6, 0.6])
+    fill = np.array([0.28, 0.26, 0.16, 0.05, 0.02, 0.1, 0.22, 0.26])
+    knots = np.column_stack(
+        [start + np.outer(at * length, d) + np.outer(bow, up), first, second, cortex, fill]
+    )
     line = curve(knots, 18)
     reach = max(*base, head) + 3.0
     lump = Lump(line[:, :3].min(axis=0) - reach, line[:, :3].max(axis=0) + reach, SPACING_MM)
@@ -125,7 +126,7 @@ def _bone(
         lump.ball(place, 0.62 * head, Stuff(0.6, 0.26, 3.0))
         tubercle = end - 0.55 * head * d + side * 0.82 * head * wide + 0.2 * head * up
         lump.ball(tubercle, 0.28 * head, Stuff(0.7, 0.26, 2.5))
-    lump.roughen(smooth_noise(), 0.22, 1.0, generator.uniform(0, 500, 3))
+    lump.roughen(bumps(), 0.22, 1.0, generator.uniform(0, 500, 3))
     # The base is flat.
     x, y, z = lump.grid
     level = (x - start[0]) * d[0] + (y - start[1]) * d[1] + (z - start[2]) * d[2]
@@ -170,7 +171,9 @@ def hand(
     for number in rays:
         for carpal in ("trapezium", "trapezoid", "capitate", "hamate"):
             if carpal in carpals:
-                bones[f"metacarpal-{number}"].fit(carpals[carpal], 0.85 * measures.carpal_gap_mm)
+                bones[f"metacarpal-{number}"].fit(
+                    carpals[carpal], (1.35 if number == 1 else 0.95) * measures.carpal_gap_mm
+                )
     if measures.child is not None:
         for number, ray in rays.items():
             # The thumb's metacarpal grows at its base, the others at their heads, phalanges at their bases.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,11 +11,18 @@ from numpy.typing import NDArray
 from crepitus.phantom.injuries.fracture import Motion
 from crepitus.phantom.solid.clay import Clay
 from crepitus.phantom.solid.field import CORTEX, DISTANCE, FILL, OUTSIDE_MM, FieldArray, Solid
+from crepitus.phantom.solid.textures import smooth_noise
 
 FloatArray = NDArray[np.float64]
 
 _ROUND_MM = 0.9
 """Radius of the edges where a neighbour or a surface cuts a bone."""
+
+
+@lru_cache(maxsize=1)
+def bumps() -> NDArray[np.float32]:
+    """The table of noise for surfaces, made once."""
+    return smooth_noise()
 
 
 def smooth_max(a: FieldArray, b: FieldArray, blend: float) -> FieldArray:
@@ -47,7 +55,7 @@ class Lump(Clay):
         self.distance[...] = smooth_max(self.distance, distance, blend_mm)
 
     def line(self, near: FieldArray, cortex_mm: float, width_mm: float = 2.5) -> None:
-        """Make the compact bone at least `cortex_mm` thick within `width_mm` of a surface at distance `near`."""
+        """Make compact bone at least `cortex_mm` thick within `width_mm` of a surface at distance `near`."""
         share = np.clip(1.5 - np.abs(near) / width_mm, 0.0, 1.0)
         thickness = self.field[..., CORTEX]
         thickness[...] = np.maximum(thickness, cortex_mm * share)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -10,8 +11,8 @@ from numpy.typing import NDArray
 
 from crepitus.phantom.anatomy import carpus as carpals
 from crepitus.phantom.anatomy import forearm, hand
-from crepitus.phantom.anatomy.forearm import WristMeasures, draw_wrist_measures
-from crepitus.phantom.anatomy.part import Part
+from crepitus.phantom.anatomy.forearm import draw_wrist_measures
+from crepitus.phantom.anatomy.part import Part, mirrored_solid
 from crepitus.phantom.anatomy.sculpt import Lump, after, scaled
 from crepitus.phantom.injuries.fracture import Motion
 from crepitus.phantom.scene import Anatomy, Person, Site
@@ -26,7 +27,7 @@ _MIDCARPAL = np.array([9.0, -17.5, 0.0])
 """Centre of the capitate's head, about which the distal row turns."""
 
 _TISSUE_MM = 3.0
-_GRAIN = 0.4
+_GRAIN = 0.32
 """Trabeculae of the wrist are finer than those of the hip."""
 
 
@@ -48,12 +49,15 @@ def build_wrist(generator: Generator, person: Person) -> Anatomy:
     k = size_of(person)
     quality = min(1.05, person.quality)
     solids = [_finished("radius", radius), _finished("ulna", ulna)]
-    solids += [_finished(name, lump, carpals.grain_direction(name)) for name, lump in small.items()]
+    solids += [_finished(name, lump, carpals.mesh()) for name, lump in small.items()]
     solids += [_finished(name, lump) for name, lump in long.items()]
     landmarks = {**forearm.landmarks(measures), **hand.landmarks(rays), **_middles(small)}
     places = {**forearm.sites(radius_axis, ulna_axis, measures), **hand.sites(rays)}
     if "scaphoid" in small:
         places["scaphoid-waist-R"] = _waist()
+    # In a child some places are cartilage still: nothing there that an X-ray would show broken.
+    lumps = {"radius": radius, "ulna": ulna, **small, **long}
+    places = {name: site for name, site in places.items() if _is_bone(lumps[site.bone[:-2]], site)}
     skin = scaled(_skin(generator, person, rays), k)
     part = Part(
         tuple(scaled(solid, k, quality) for solid in solids),
@@ -61,19 +65,16 @@ def build_wrist(generator: Generator, person: Person) -> Anatomy:
         {n: Site(s.bone, s.origin_mm * k, s.axes, s.radius_mm * k) for n, s in places.items()},
     )
     part = part.mirrored() if left else part
-    from crepitus.phantom.anatomy.part import mirrored_solid
-
     motions = _joints(generator, k, -1.0 if left else 1.0)
     bones = tuple(Bone(solid, motion=motions(solid.name)) for solid in part.solids)
     centre = np.array([6.0 * (-1 if left else 1), -9.0, 0.0]) * k
-    tissue = Tissue(mirrored_solid(skin) if left else skin, skin_mm=1.2, cell_mm=5.0)
+    tissue = Tissue(mirrored_solid(skin) if left else skin, skin_mm=1.2, cell_mm=5.0, step_mm=1.6)
     return Anatomy("WRIST", person, bones, (tissue,), part.landmarks, part.sites, centre)
 
 
-def _finished(name: str, lump: Lump, along: FloatArray | None = None) -> Solid:
-    direction = np.array([0.0, 1.0, 0.0]) if along is None else along
-    solid = lump.finish(f"{name}-R", grain_along(direction, _GRAIN))
-    return replace(solid, ragged_mm=0.5)
+def _finished(name: str, lump: Lump, grain: FloatArray | None = None) -> Solid:
+    matrix = grain_along(np.array([0.0, 1.0, 0.0]), _GRAIN) if grain is None else grain
+    return replace(lump.finish(f"{name}-R", matrix), ragged_mm=0.4)
 
 
 def _middles(bones: dict[str, Lump]) -> dict[str, tuple[str, FloatArray]]:
@@ -87,6 +88,11 @@ def _middles(bones: dict[str, Lump]) -> dict[str, tuple[str, FloatArray]]:
     return result
 
 
+def _is_bone(lump: Lump, site: Site) -> bool:
+    cell = np.rint((site.origin_mm - lump.origin_mm) / lump.spacing_mm).astype(int)
+    return bool(lump.distance[tuple(cell)] < 0)
+
+
 def _waist() -> Site:
     s = np.array([-0.5, -0.62, -0.6])
     s /= np.linalg.norm(s)
@@ -96,7 +102,7 @@ def _waist() -> Site:
     return Site("scaphoid-R", np.array([-5.2, -12.6, -2.0]), np.stack([s, a, np.cross(s, a)]), 5.5)
 
 
-def _joints(generator: Generator, k: float, side: float):  # type: ignore[no-untyped-def]
+def _joints(generator: Generator, k: float, side: float) -> Callable[[str], Motion]:
     """Motion of each bone by name: the hand deviates and flexes, half in the radiocarpal joint."""
     deviation = math.radians(float(np.clip(generator.normal(1.5, 3.0), -6, 8))) * side
     flexion = math.radians(float(np.clip(generator.normal(-2.0, 4.0), -10, 8)))
@@ -147,7 +153,9 @@ def _skin(generator: Generator, person: Person, rays: dict[int, hand.Ray]) -> So
         wide += 0.4 * (fat - 2.5)
         if number == 1:
             # Thenar: from the trapezium to the thumb.
-            points = np.stack([ray.base + [9.0, 3.0, -2.0], ray.base, 0.5 * (ray.base + ray.head), ray.head, end])
+            points = np.stack(
+                [ray.base + np.array([9.0, 3.0, -2.0]), ray.base, 0.5 * (ray.base + ray.head), ray.head, end]
+            )
             radii = np.array([14.0, 14.5, 14.0, 11.5, 10.0]) + 0.4 * (fat - 2.5)
             lump.tube(points, radii, Stuff(fat, 0.93, 12.0))
             middle = 0.45 * ray.base + 0.55 * np.array([-8.0, -62.0, -8.0])
