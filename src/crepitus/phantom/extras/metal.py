@@ -179,7 +179,7 @@ def hip_screw(generator: Generator, hip: HipFrame) -> Hardware:
 
 def nail(generator: Generator, hip: HipFrame) -> Hardware:
     """A trochanteric nail with its lag screw and a locking screw."""
-    top = hip.on_shaft(-float(generator.uniform(26, 36))) + 3.0 * hip.lateral
+    top = hip.on_shaft(-float(generator.uniform(24, 32))) + 1.0 * hip.lateral
     length = float(generator.uniform(170, 240))
     knots = np.array([top, hip.on_shaft(25.0), hip.on_shaft(0.6 * length), hip.on_shaft(length - 35.0)])
     radii = np.array([7.7, 7.4, 5.5, 5.4])
