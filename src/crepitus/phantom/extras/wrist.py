@@ -11,11 +11,12 @@ from crepitus.phantom.scene import Anatomy, Site
 from crepitus.phantom.solid.clay import Clay, Stuff, curve
 from crepitus.phantom.solid.field import Solid
 from crepitus.phantom.solid.outline import outline
-from crepitus.phantom.xray.physics import SOFT, STEEL, TITANIUM
+from crepitus.phantom.xray.physics import BONE, STEEL, TITANIUM
 
 FloatArray = NDArray[np.float64]
 Generator = np.random.Generator
 
+_GROWN = 15.0
 _HARD = Stuff(0.0, 1.0, 0.3)
 
 
@@ -38,16 +39,16 @@ def volar_plate(generator: Generator, site: Site) -> Hardware:
     axes = np.stack([a, s, np.cross(a, s)])
     out = -b if axes[2] @ -b > 0 else b
     sign = 1.0 if axes[2] @ -b > 0 else -1.0
-    # The radius flares to the palm at its end, and so does the plate.
+    # The radius flares a little to the palm at its end, and so does the plate.
     shape = np.zeros(10)
-    shape[2], shape[5] = sign * 0.08, sign * 0.006
+    shape[2] = sign * 0.06
     thickness = np.array([2.2, 0, 0, 0, 0, 0, 0])
     corners = np.array([[u, v] for u in flat.u_range for v in flat.v_range]) @ axes[:2] + origin
     clay = Clay(corners.min(axis=0) - 5.0, corners.max(axis=0) + 5.0, 0.6)
     clay.plate(flat, origin, axes, shape, thickness, _HARD)
 
     def at(u: float, v: float) -> FloatArray:
-        return np.asarray(origin + u * a + v * s + (shape[2] * v + shape[5] * v * v) * axes[2])
+        return np.asarray(origin + u * a + v * s + shape[2] * v * axes[2])
 
     pieces: list[Piece] = []
     across = [0.75 * half * u for u in (-0.95, -0.35, 0.3, 0.9)]
@@ -135,7 +136,9 @@ def draw_wrist_hardware(generator: Generator, anatomy: Anatomy) -> Hardware:
     """A plate or wires on the radius, whichever side there is; a wire through the origin without any site."""
     distal = sorted(name for name in anatomy.sites if name.startswith("radius-distal"))
     shaft = sorted(name for name in anatomy.sites if name.startswith("radius-shaft"))
-    kind = generator.choice(["volar plate", "shaft plate", "wires"], p=[0.5, 0.15, 0.35])
+    # Children hardly ever get a plate.
+    shares = [0.5, 0.15, 0.35] if anatomy.person.age >= _GROWN else [0.0, 0.15, 0.85]
+    kind = generator.choice(["volar plate", "shaft plate", "wires"], p=shares)
     if kind == "shaft plate" and shaft:
         return shaft_plate(generator, anatomy.sites[shaft[0]])
     if not distal:
@@ -160,9 +163,12 @@ def _around(anatomy: Anatomy, low_y: float, high_y: float) -> tuple[FloatArray, 
 
 
 def cast(generator: Generator, anatomy: Anatomy) -> Solid:
-    """A cast or a splint of plaster around wrist and forearm, counted as soft tissue of its density."""
+    """A cast or a splint of plaster around wrist and forearm.
+
+    Plaster holds as much calcium as bone, at half its density: it counts as bone of half its thickness.
+    """
     half = bool(generator.random() < 0.5)
-    thick, pad = float(generator.uniform(4.0, 5.2)), float(generator.uniform(0.5, 2.0))
+    thick, pad = float(generator.uniform(1.8, 3.0)), float(generator.uniform(1.0, 3.0))
     end = anatomy.centre_mm[1] - float(generator.uniform(20, 50))
     turn = generator.uniform(0, 2 * np.pi)
     side = np.array([np.cos(turn), 0.0, np.sin(turn)])
@@ -171,13 +177,13 @@ def cast(generator: Generator, anatomy: Anatomy) -> Solid:
 
     def distance(points: FloatArray) -> FloatArray:
         skin = _skin(anatomy, points)
-        lumps = 0.5 * np.sin(points[:, 1] / 5.0 + ripple[0]) * np.sin(points[:, 0] / 7.0 + ripple[1])
+        lumps = 0.3 * np.sin(points[:, 1] / 5.0 + ripple[0]) * np.sin(points[:, 0] / 7.0 + ripple[1])
         shell = np.abs(skin - pad - 0.5 * thick) - 0.5 * thick - lumps
         shell = np.maximum(shell, end - points[:, 1])
         return np.asarray(np.maximum(shell, -((points - middle) @ side) - 6.0) if half else shell)
 
     low, high = _around(anatomy, end - 4.0, np.inf)
-    return shaped("cast", low, high, 2.5, distance)
+    return shaped("cast", low, high, 1.6, distance)
 
 
 def bangle(generator: Generator, anatomy: Anatomy) -> Solid:
@@ -206,8 +212,8 @@ def draw_worn(generator: Generator, anatomy: Anatomy) -> tuple[tuple[Piece, ...]
     pieces: list[Piece] = []
     plaster, jewel = bool(chances[0] < 0.06), bool(chances[1] < 0.05)
     if plaster and anatomy.tissue:
-        pieces.append((SOFT, cast(generator, anatomy)))
+        pieces.append((BONE, cast(generator, anatomy)))
     elif jewel and anatomy.tissue:
         pieces.append((STEEL, bangle(generator, anatomy)))
     material = {m for m, _ in pieces}
-    return tuple(pieces), {"cast": int(SOFT in material), "bangle": int(STEEL in material)}
+    return tuple(pieces), {"cast": int(BONE in material), "bangle": int(STEEL in material)}
