@@ -5,12 +5,11 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from crepitus.phantom.extras.hardware import rod, screw, shaped, strip, unit
-from crepitus.phantom.extras.metal import Hardware, Piece
+from crepitus.phantom.extras.hardware import Hardware, Piece, rod, screw, shaped, strip, unit
 from crepitus.phantom.scene import Anatomy, Site
 from crepitus.phantom.solid.clay import Clay, Stuff, curve
 from crepitus.phantom.solid.field import Solid
-from crepitus.phantom.solid.outline import outline
+from crepitus.phantom.solid.outline import Outline, outline
 from crepitus.phantom.xray.physics import BONE, STEEL, TITANIUM
 
 FloatArray = NDArray[np.float64]
@@ -18,6 +17,14 @@ Generator = np.random.Generator
 
 _GROWN = 15.0
 _HARD = Stuff(0.0, 1.0, 0.3)
+
+
+def _plate_outline(half_mm: float, length_mm: float) -> Outline:
+    """A T with rounded corners: u across to the ulna, v to the fingers, both from the foot of its head."""
+    knots = [[-half_mm, 12.0], [0, 13.0], [half_mm, 10.0], [half_mm, 5.0], [4.6, -2.0]]
+    knots += [[4.2, -0.5 * length_mm], [4.0, -length_mm], [0, -length_mm - 3]]
+    knots += [[-4.0, -length_mm], [-4.2, -0.5 * length_mm], [-4.6, -2.0], [-half_mm, 5.0]]
+    return outline(np.array(knots), spacing_mm=0.6, margin_mm=4.0)
 
 
 def volar_plate(generator: Generator, site: Site) -> Hardware:
@@ -29,50 +36,36 @@ def volar_plate(generator: Generator, site: Site) -> Hardware:
     """
     s, a, b = np.asarray(site.axes)
     half, length = 0.8 * site.radius_mm, float(generator.uniform(38, 52))
-    # u runs across to the ulna, v to the fingers; the head of the T lies 6 mm beyond the site.
-    top, neck = 12.0, -2.0
-    knots = [[-half, top], [0, top + 1.0], [half, top - 2], [half, 5.0], [4.6, neck]]
-    knots += [[4.2, -0.5 * length], [4.0, -length], [0, -length - 3], [-4.0, -length], [-4.2, -0.5 * length]]
-    knots += [[-4.6, neck], [-half, 5.0]]
-    flat = outline(np.array(knots), spacing_mm=0.6, margin_mm=4.0)
+    flat = _plate_outline(half, length)
     origin = site.origin_mm - (0.62 * site.radius_mm + 1.5) * b
     axes = np.stack([a, s, np.cross(a, s)])
-    out = -b if axes[2] @ -b > 0 else b
-    sign = 1.0 if axes[2] @ -b > 0 else -1.0
     # The radius flares a little to the palm at its end, and so does the plate.
     shape = np.zeros(10)
-    shape[2] = sign * 0.06
-    thickness = np.array([2.2, 0, 0, 0, 0, 0, 0])
+    shape[2] = -0.06 * float(np.sign(axes[2] @ b))
+    slope = shape[2] * axes[2] + s
     corners = np.array([[u, v] for u in flat.u_range for v in flat.v_range]) @ axes[:2] + origin
     clay = Clay(corners.min(axis=0) - 5.0, corners.max(axis=0) + 5.0, 0.6)
-    clay.plate(flat, origin, axes, shape, thickness, _HARD)
-
-    def at(u: float, v: float) -> FloatArray:
-        return np.asarray(origin + u * a + v * s + shape[2] * v * axes[2])
-
-    pieces: list[Piece] = []
-    across = [0.75 * half * u for u in (-0.95, -0.35, 0.3, 0.9)]
-    distal = [(u, 9.0 + generator.normal(0, 0.4)) for u in across] + [
-        (0.4 * half * u, 4.5) for u in (-1, 0.9)
+    clay.plate(flat, origin, axes, shape, np.array([2.2, 0, 0, 0, 0, 0, 0]), _HARD)
+    # Two rows near the joint, a row down the shaft.
+    distal = [(0.75 * half * u, 9.0) for u in (-0.95, -0.35, 0.3, 0.9)] + [
+        (0.4 * half * u, 4.5) for u in (-1, 1)
     ]
     shaft = [(0.0, -length + 4.0 + 10.0 * n) for n in range(int(length / 12))]
+    pieces: list[Piece] = []
     for n, (u, v) in enumerate([*distal, *shaft]):
-        place, far = at(u, v), n >= len(distal)
-        hole = np.array([place - 3 * b, place + 3 * b])
-        clay.tube(hole, np.full(2, 1.7 if far else 1.3), _HARD, carve=True)
+        place, far = np.asarray(origin + u * a + v * slope), n >= len(distal)
+        clay.tube(
+            np.array([place - 3 * b, place + 3 * b]), np.full(2, 1.7 if far else 1.3), _HARD, carve=True
+        )
         if generator.random() < 0.12:
             continue
         direction = unit(b + 0.06 * generator.standard_normal(3) + (0.0 if far else 0.08) * s)
-        depth = float(generator.uniform(12, 15) if far else generator.uniform(16, 21))
+        tip = place + float(generator.uniform(12, 15) if far else generator.uniform(16, 21)) * direction
         width = 2.7 if far else 2.4
-        head = place + 0.8 * out
-        tip = place + depth * direction
-        pieces.append(
-            (
-                TITANIUM,
-                screw(f"plate-screw{n}", head, tip, width, core=0.75, pitch_mm=0.9, head_diameter_mm=4.0),
-            )
+        one = screw(
+            f"plate-screw{n}", place - 0.8 * b, tip, width, core=0.75, pitch_mm=0.9, head_diameter_mm=4.0
         )
+        pieces.append((TITANIUM, one))
     return Hardware("volar plate", ((TITANIUM, clay.finish("volar-plate")), *pieces), {})
 
 
