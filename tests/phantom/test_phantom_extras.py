@@ -40,11 +40,11 @@ def trunk():
     for side, x in (("R", -1.0), ("L", 1.0)):
         head, corner = np.array([88.0 * x, 0, 0]), np.array([124.0 * x, 30, 0])
         low, high = np.minimum(head, corner) - 45, np.maximum(head, corner) + 45
-        clay = Clay(low, high + [0, 120, 0], 4.0)
-        clay.tube(np.array([head, corner, corner + [0, 140, 0]]), np.array([20.0, 16, 14]), Stuff(3, 0.1, 3))
+        clay = Clay(low, high + np.array([0, 120, 0]), 4.0)
+        clay.tube(np.array([head, corner, corner + np.array([0, 140, 0])]), np.array([20.0, 16, 14]), Stuff(3, 0.1, 3))
         bones.append(Bone(clay.finish(f"femur-{side}")))
         sites[f"neck-{side}"] = site(f"femur-{side}", 0.5 * (head + corner), corner - head, 16.0)
-        sites[f"shaft-{side}"] = site(f"femur-{side}", corner + [0, 80, 0], [0, 1, 0], 14.0)
+        sites[f"shaft-{side}"] = site(f"femur-{side}", corner + np.array([0, 80, 0]), [0, 1, 0], 14.0)
         sites[f"superior-ramus-{side}"] = site(f"hip-{side}", [40.0 * x, 38, 25], [x, -0.2, -0.2], 7.0)
         sites[f"sacrum-{side}"] = site("sacrum", [35.0 * x, -75, -45], [0, 1, 0], 18.0)
     clay = Clay(np.array([-200.0, -220, -110]), np.array([200.0, 240, 110]), 10.0)
