@@ -230,8 +230,8 @@ def test_tissue_is_skin_fat_and_muscle():
     clay = Clay(np.full(3, -60.0), np.full(3, 60.0), 2.0)
     # Channels of tissue: depth of fat 10 mm, share of lean tissue 1.
     clay.ball(np.zeros(3), 50.0, Stuff(10.0, 1.0, 1.0))
-    tissue = Tissue(clay.finish("tissue"), skin_mm=2.0)
-    lean, fat = tissue_paths([tissue], grid(8, 0.5), UPRIGHT, FLAT, coarser=1, step_mm=0.25)[:, 4, 4]
+    tissue = Tissue(clay.finish("tissue"), skin_mm=2.0, step_mm=0.25)
+    lean, fat = tissue_paths([tissue], grid(8, 0.5), UPRIGHT, FLAT, coarser=1)[:, 4, 4]
     # 2 mm skin and 10 mm fat on each side, 76 mm muscle: fat to muscle is averaged over a step.
     assert fat == pytest.approx(20.0, abs=0.6)
     assert lean == pytest.approx(80.0, abs=0.8)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import signal
 from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
@@ -170,7 +172,7 @@ def make_image(request: Request, index: int) -> Sample:
     subject = study.subject.unbroken if request.twin else study.subject
     pixels, expected, exposed = render(subject, shot, noise)
     found = places(subject, shot, exposed, expected, field_mask(shot))
-    return _sample(request, kind, number, view, study, shot, pixels, found, masks(exposed, found))
+    return _sample(request, kind, number, view, study, shot, pixels, found, masks(exposed, shot, found))
 
 
 def _sample(
@@ -199,6 +201,7 @@ def _sample(
         "sex": person.sex,
         "age": person.age,
         "bone_quality": round(person.quality, 3),
+        "kilovolt": round(shot.exposure.kilovolt, 1),
         "fractured": int(study.fractured),
         "fracture_type": injury.kind,
         "region": injury.region,
@@ -230,11 +233,26 @@ def _cores() -> int:
     return os.cpu_count() or 1
 
 
-def _one_thread() -> None:
-    """Each worker has a core of its own; OpenCV's threads would only fight over it."""
+def _start_worker() -> None:
+    """Each worker has a core of its own, and leaves Ctrl-C to the process that started it."""
     import cv2
 
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # OpenCV's threads would only fight over the core.
     cv2.setNumThreads(1)
+
+
+@contextmanager
+def _interrupts_held() -> Iterator[None]:
+    """Hold Ctrl-C back; a process that starts meanwhile never gets it, not even before `_start_worker`."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def make_images(request: Request, count: int, workers: int | None = None) -> Iterator[Sample]:
@@ -257,15 +275,20 @@ def make_images(request: Request, count: int, workers: int | None = None) -> Ite
     step = 4
     chunks = iter(range(low, min(low + step, count)) for low in range(1, count, step))
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(workers, mp_context=context, initializer=_one_thread) as pool:
+    with ProcessPoolExecutor(workers, mp_context=context, initializer=_start_worker) as pool:
         # Only a few chunks are under way at a time: the writer may be slower than the workers.
         pending: deque[Future[list[Sample]]] = deque()
-        for chunk in chunks:
-            pending.append(pool.submit(_make_some, request, chunk))
-            if len(pending) > 3 * workers:
+        try:
+            for chunk in chunks:
+                with _interrupts_held():
+                    pending.append(pool.submit(_make_some, request, chunk))
+                if len(pending) > 3 * workers:
+                    yield from pending.popleft().result()
+            while pending:
                 yield from pending.popleft().result()
-        while pending:
-            yield from pending.popleft().result()
+        finally:
+            # Nobody waits for the rest after Ctrl-C or a full disk.
+            pool.shutdown(wait=False, cancel_futures=True)
 
 
 def reseeded(request: Request, seed: int) -> Request:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crepitus.phantom.injuries.fracture import Motion
-from crepitus.phantom.scene import SUPERSAMPLING, Anatomy, Extras, Injury, Shot, Text
+from crepitus.phantom.scene import Anatomy, Extras, Injury, Shot, Text
 from crepitus.phantom.solid.compiled import compiled
 from crepitus.phantom.xray.physics import (
     ADIPOSE,
@@ -179,14 +179,14 @@ def expected_quanta(exposed: Exposed, shot: Shot, overlays: Sequence[int] | None
     flat = [o for o in shot.overlays if overlays is None or o.material in overlays]
     if flat:
         lengths = lengths.copy()
-        k = SUPERSAMPLING
+        k = shot.detector.per_pixel
         for overlay in flat:
             layer = lengths[overlay.material]
             layer.reshape(shot.size, k, shot.size, k)[:] += overlay.thickness_mm[:, None, :, None]
             # Air in a fold takes tissue away, but no more than there is.
             if overlay.thickness_mm.min() < 0:
                 np.maximum(layer, 0.0, out=layer)
-    primary = binned(transmission(lengths, spectrum), SUPERSAMPLING)
+    primary = binned(transmission(lengths, spectrum), shot.detector.per_pixel)
     aperture = None if shot.field is None else _within(shot.field, shot.size)
     return expected_signal(primary, shot.exposure, shot.grid_lines, aperture)
 

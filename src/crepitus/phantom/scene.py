@@ -16,9 +16,6 @@ from crepitus.phantom.xray.project import Bone, Detector, Pose, Tissue
 FloatArray = NDArray[np.float64]
 Generator = np.random.Generator
 
-SUPERSAMPLING = 2
-"""Rays per pixel and axis."""
-
 
 @dataclass(frozen=True)
 class Person:
@@ -191,7 +188,7 @@ class Shot:
         view: DICOM View Position.
         laterality: DICOM Image Laterality, "L", "R", "B" or "U".
         pose: of the body.
-        detector: the grid of rays, `SUPERSAMPLING` per pixel and axis.
+        detector: the grid of rays.
         exposure: beam, detector and processing.
         step_mm: of the integration through bone.
         overlays: clothing, catheters, markers.
@@ -217,12 +214,12 @@ class Shot:
     @property
     def size(self) -> int:
         """Rows and columns of the image."""
-        return self.detector.rows // SUPERSAMPLING
+        return self.detector.rows // self.detector.per_pixel
 
     @property
     def spacing_mm(self) -> float:
         """Pixel size in the detector plane."""
-        return self.detector.pitch_mm * SUPERSAMPLING
+        return self.detector.pitch_mm * self.detector.per_pixel
 
 
 @dataclass(frozen=True)

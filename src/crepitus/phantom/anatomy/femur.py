@@ -23,7 +23,7 @@ SPACING_MM = 1.75
 SHAFT_MM = 225.0
 """Length of the shaft that is built, from where the axes of neck and shaft meet."""
 
-_STRUTS = np.diag([1 / 1.8, 1 / 0.23, 1 / 0.9])
+_STRUTS = np.diag([1 / 1.8, 1 / 0.23, 1 / 0.55])
 """Texture matrix: cells are long along the struts, thin across, and plates rather than rods in depth."""
 
 _ADDUCTION_DEG = 5.0

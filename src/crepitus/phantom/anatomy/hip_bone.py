@@ -150,8 +150,9 @@ def _wing(clay: Clay, frame: _Frame) -> None:
     radii = np.interp(np.linspace(0, 1, 24), [0, 0.15, 0.32, 0.5, 0.75, 1.0], [5.0, 4.0, 5.4, 4.4, 4.4, 6.5])
     clay.tube(crest, radii, Stuff(0.9, 0.22, 6.0))
     # The pillar that carries the iliac tubercle, and the thick part behind the sacroiliac joint.
-    pillar = curve(frame.path((98, -42, 4), (112, -76, 4), (128, -114, 8), (137, -136, 5)), 12)
-    clay.tube(pillar, np.linspace(9.0, 3.0, 12), Stuff(1.1, 0.2, 12.0))
+    pillar = curve(frame.path((94, -30, 3), (102, -54, 1), (114, -80, 0), (128, -114, 6), (137, -136, 5)), 14)
+    sizes = np.interp(np.linspace(0, 1, 14), [0, 0.2, 0.45, 0.7, 1.0], [17.0, 12.5, 6.0, 3.2, 2.6])
+    clay.tube(pillar, sizes, Stuff(1.1, 0.22, 14.0))
     back = curve(frame.path((62, -66, -62), (61, -90, -64), (58, -112, -72), (48, -112, -95)), 12)
     clay.tube(back, np.array([7.5] * 6 + [8.5] * 6), Stuff(1.2, 0.25, 8.0))
     clay.ball(frame.at(47, -98, -97), 9.0, Stuff(1.0, 0.25, 6.0))
@@ -165,7 +166,9 @@ def _socket_shell(clay: Clay, frame: _Frame, centre: FloatArray, socket: float) 
 
 
 def _columns(clay: Clay, frame: _Frame) -> None:
-    clay.ball(frame.at(90, -40, 4), np.array([20.0, 27.0, 17.0]), Stuff(1.2, 0.26, 8.0))
+    body = curve(frame.path((86, -26, 4), (85, -44, -6), (82, -64, -22), (76, -84, -42)), 10)
+    sizes = np.interp(np.linspace(0, 1, 10), [0, 0.4, 0.7, 1.0], [18.0, 13.0, 7.0, 4.0])
+    clay.tube(body, sizes, Stuff(1.2, 0.24, 14.0))
     spine = curve(frame.path((93, -34, 16), (102, -38, 30), (106, -43, 37)), 8)
     clay.tube(spine, np.linspace(11.0, 6.0, 8), Stuff(1.2, 0.26, 7.0))
     brim = curve(
@@ -211,13 +214,14 @@ def _ramus(frame: _Frame) -> FloatArray:
 
 def _pubis_and_ischium(clay: Clay, frame: _Frame) -> None:
     clay.ball(frame.at(66, 56, -37), np.array([13.0, 14.0, 13.0]), Stuff(1.3, 0.22, 5.0))
+    corner = curve(frame.path((68, 36, -34), (61, 52, -30), (47, 62, -20)), 8)
+    clay.tube(corner, np.linspace(9.5, 6.0, 8), Stuff(1.3, 0.2, 10.0))
     line = curve(_ramus(frame), 20)
-    radii = np.interp(np.linspace(0, 1, 20), [0, 0.3, 0.65, 1.0], [10.0, 7.0, 5.6, 6.5])
-    flat = np.stack([radii * 1.15, radii * 0.85], axis=1)
-    clay.tube(line, flat, Stuff(1.3, 0.18, 7.0), wide=frame.direction(0.5, -0.75, 0.4))
-    c, s = np.cos(0.65), np.sin(0.65)
-    axes = np.array([[1.0, 0.0, 0.0], [0.0, c, -s], [0.0, s, c]])
-    clay.ball(frame.at(12, 38, 36), np.array([15.0, 22.0, 8.5]), Stuff(1.2, 0.2, 7.0), axes=axes)
+    radii = np.interp(np.linspace(0, 1, 20), [0, 0.3, 0.6, 0.8, 1.0], [12.0, 8.8, 6.2, 6.8, 9.5])
+    flat = np.stack([radii * 1.15, radii * 0.8], axis=1)
+    clay.tube(line, flat, Stuff(1.3, 0.18, 12.0), wide=frame.direction(0.5, -0.75, 0.4))
+    body = curve(frame.path((14, 29, 42), (14, 37, 37), (13, 45, 30)), 6)
+    clay.tube(body, np.array([[14.5, 7.5]] * 6), Stuff(1.2, 0.18, 12.0), wide=np.array([1.0, 0.0, 0.0]))
     clay.ball(frame.at(24, 22, 46), 5.0, Stuff(1.2, 0.2, 4.0))
     spine = frame.path((72, 0, -38), (62, 4, -46), (56, 7, -51))
     clay.tube(spine, np.array([6.0, 4.0, 2.0]), Stuff(1.2, 0.2, 3.0))
@@ -225,9 +229,9 @@ def _pubis_and_ischium(clay: Clay, frame: _Frame) -> None:
 
 def _quadrilateral_plate(clay: Clay, frame: _Frame, socket: float) -> None:
     x = (frame.shape.half_mm - socket - 1.6) * _REFERENCE_HALF_MM / frame.shape.half_mm
-    rim = [(-44, -48), (-42, -20), (-40, 4), (-36, 24), (-20, 30), (0, 26), (14, 16), (22, 2), (12, -24), (-12, -44)]
+    rim = [(-44, -48), (-42, -20), (-40, 4), (-36, 24), (-20, 28), (0, 22), (13, 12), (20, 0), (12, -24), (-12, -44)]
     knots = frame.path(*[(x - 0.05 * y + 0.002 * (z + 4.0) ** 2, y, z) for z, y in rim])
-    thick = np.array([2.4, 0.0, 0.0, 0.0, 0.0, 0.0, 1.5])
+    thick = np.array([2.2, 0.0, 0.0, 0.0, 0.0, 0.0, 2.5])
     fitted_plate(clay, knots, knots[:0], thick, Stuff(0.8, 0.2, 4.0))
 
 

@@ -34,9 +34,7 @@ def fitted_plate(
     u, v, w = ((points - origin) @ axes.T).T
     scale = float(np.abs(np.concatenate([u, v])).max())
     a, b = u / scale, v / scale
-    terms = np.stack(
-        [np.ones_like(a), a, b, a * a, a * b, b * b, a**3, a * a * b, a * b * b, b**3], axis=1
-    )
+    terms = np.stack([np.ones_like(a), a, b, a * a, a * b, b * b, a**3, a * a * b, a * b * b, b**3], axis=1)
     ridge = np.sqrt(_RIDGE * len(points)) * np.eye(10)
     shape = np.linalg.lstsq(np.concatenate([terms, ridge]), np.concatenate([w, np.zeros(10)]), rcond=None)[0]
     shape = shape / scale ** np.array([0, 1, 1, 2, 2, 2, 3, 3, 3, 3])

@@ -59,7 +59,7 @@ def build_sacrum(
     clay = Clay(ends.min(axis=0) - 4.0, ends.max(axis=0) + 4.0, SPACING_MM)
     _mass(clay, frame)
     _bodies(clay, frame)
-    clay.roughen(smooth_noise(), 0.6, 4.0, generator.uniform(0, 150, 3))
+    clay.roughen(smooth_noise(), 1.1, 5.0, generator.uniform(0, 150, 3))
     _holes(clay, frame, generator)
     _coccyx(clay, frame, generator)
     quality = person.quality
@@ -89,7 +89,7 @@ def _bodies(clay: Clay, frame: _Frame) -> None:
     clay.tube(plate, np.array([[11.0, 2.2]] * 2), Stuff(2.2, 0.35, 3.0), wide=frame.axes[2])
     for v, half in ((25.0, 13.0), (46.0, 11.0), (65.0, 9.0)):
         bar = frame.path((-half, v, 2), (half, v, 2))
-        clay.tube(bar, np.array([[6.0, 1.6]] * 2), Stuff(1.6, 0.3, 3.0), wide=frame.axes[2])
+        clay.tube(bar, np.array([[6.0, 1.6]] * 2), Stuff(1.2, 0.22, 3.0), wide=frame.axes[2])
     crest = curve(frame.path((0, -6, -22), (0, 22, -17), (0, 48, -13), (0, 74, -9)), 12)
     clay.tube(crest, np.linspace(4.0, 2.5, 12), Stuff(1.3, 0.2, 5.0))
     for sign in (-1.0, 1.0):
@@ -107,11 +107,11 @@ def _holes(clay: Clay, frame: _Frame, generator: Generator) -> None:
         for sign in (-1.0, 1.0):
             du, dv = generator.normal(0.0, 0.6, 2)
             p = (sign * (u + du), v + dv)
-            # From the canal outwards and forward, flaring at the front; smaller holes behind.
-            line = frame.path((p[0] * 0.75, p[1] - 2, -7), (*p, 4), (p[0] * 1.25, p[1] + 1.5, 22))
-            flare = np.array([[radius * 0.75, radius * 0.65], [radius, radius * 0.85], [radius * 1.9, radius * 1.3]])
+            # From the canal forward, nearly along the rays of a frontal film, flaring outwards in front.
+            line = frame.path((p[0] * 0.9, p[1] + 4.5, -8), (*p, 1), (p[0] * 1.08, p[1] - 3.5, 9), (p[0] * 1.3, p[1] - 5, 24))
+            flare = radius * np.array([[0.85, 0.7], [1.0, 0.8], [1.15, 0.9], [2.0, 1.2]])
             wide = np.array([1.0, 0.25, 0.0])
-            clay.tube(line, flare, Stuff(1.8, 0.2, 1.2), wide=wide, carve=True)
+            clay.tube(line, flare, Stuff(1.8, 0.2, 1.0), wide=wide, carve=True)
             behind = frame.path((p[0] * 0.9, p[1], -4), (p[0], p[1] + 1, -26))
             clay.tube(behind, np.array([radius * 0.6] * 2), Stuff(1.0, 0.2, 1.5), carve=True)
 
@@ -160,13 +160,9 @@ def _vertebra(clay: Clay, generator: Generator, base: FloatArray, up: FloatArray
         return np.asarray(base + k * (side * x + height * up + behind * back))
 
     wide = 26.0 - 0.8 * level
-    heights = np.array([1.0, 4.0, 13.0, 23.0, 26.0])
-    radii = k * np.array([[wide, 17.5], [wide - 1.5, 16.5], [wide - 4.5, 14.5], [wide - 2, 16.5], [wide - 0.5, 17.0]])
     for low, high in ((1.0, 3.0), (24.0, 26.0)):
-        clay.ball(at(0, (low + high) / 2, 0), k * np.array([wide, 2.0, 17.3]), Stuff(1.4, 0.35, 2.0), axes=np.stack([x, up, back]))
-    body = np.stack([at(0, h, 0) for h in heights[1:4]])
+        clay.ball(at(0, (low + high) / 2, 0), k * np.array([wide - 0.5, 2.4, 17.0]), Stuff(0.9, 0.3, 4.0), axes=np.stack([x, up, back]))
     clay.ball(at(0, 13.0, 0), k * np.array([wide - 2.5, 15.5, 16.0]), Stuff(0.9, 0.17, 3.0), axes=np.stack([x, up, back]))
-    del body, radii
     reach = (44.0, 43.0, 46.0)[level]
     for sign in (-1.0, 1.0):
         s = sign * (17.0 - 1.5 * level)

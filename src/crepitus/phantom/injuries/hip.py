@@ -227,7 +227,9 @@ def _reverse(case: _Case) -> _Broken:
     down = below.axes[0]
     level = float((case.sites["lesser"].origin_mm - below.origin_mm) @ down)
     slope = case.spread(0.35, 1.0) if case.generator.random() < 0.65 else float(case.generator.normal(0, 0.1))
-    start = Site(site.bone, below.origin_mm + (level + case.spread(-6, 6)) * down, below.axes, below.radius_mm)
+    start = Site(
+        site.bone, below.origin_mm + (level + case.spread(-6, 6)) * down, below.axes, below.radius_mm
+    )
     main = case.surface(start, (slope, float(case.generator.normal(0, 0.2))))
     m, way = case.amount, case.severity.motion
     return (main,), _pair(

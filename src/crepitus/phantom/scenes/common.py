@@ -10,12 +10,16 @@ from numpy.typing import NDArray
 
 from crepitus.phantom.extras.marks import draw_text
 from crepitus.phantom.extras.overlays import draw_grid, draw_overlays
-from crepitus.phantom.scene import SUPERSAMPLING, Person, Severity, Shot
+from crepitus.phantom.scene import Person, Severity, Shot
 from crepitus.phantom.xray.physics import Exposure
 from crepitus.phantom.xray.project import Detector, Pose
 
 FloatArray = NDArray[np.float64]
 Generator = np.random.Generator
+
+
+FINEST_RAYS_MM = 0.85
+"""Rays are not set closer than images need: trabeculae and cortices are about this wide."""
 
 
 @dataclass(frozen=True)
@@ -74,10 +78,14 @@ def draw_adult(generator: Generator) -> Person:
 def detector_for(
     size: int, field_mm: float, source_mm: float, centre_mm: tuple[float, float] = (0.0, 0.0)
 ) -> Detector:
-    """A square detector of `field_mm` around the origin, the focal spot `source_mm` above `centre_mm`."""
-    pitch = field_mm / (size * SUPERSAMPLING)
+    """A square detector of `field_mm` around the origin, the focal spot `source_mm` above `centre_mm`.
+
+    Rays are at most `FINEST_RAYS_MM` apart; what lies between two of them is averaged by the integration.
+    """
+    rays = math.ceil(field_mm / size / FINEST_RAYS_MM)
     corner = (-field_mm / 2, -field_mm / 2)
-    return Detector(size * SUPERSAMPLING, size * SUPERSAMPLING, pitch, (*centre_mm, source_mm), corner)
+    pitch = field_mm / (size * rays)
+    return Detector(size * rays, size * rays, pitch, (*centre_mm, source_mm), corner, rays)
 
 
 def rotation(x_deg: float = 0.0, y_deg: float = 0.0, z_deg: float = 0.0) -> FloatArray:

@@ -69,13 +69,15 @@ def _shot(generator: Generator, anatomy: Anatomy, view: str, size: int) -> Shot:
         float(np.clip(generator.normal(0, 2.5), -6, 6)),
     )
     at = np.array([generator.normal(0, 6), generator.normal(-16, 9), generator.uniform(80, 120)])
+    exposure = draw_exposure(generator, size, field_mm, (70.0, 80.0), (0.2, 0.5))
     shot = Shot(
         view,
         "R" if anatomy.centre_mm[0] < 0 else "L",
         posed(turn, anatomy.centre_mm, at),
         detector_for(size, field_mm, SOURCE_MM),
-        draw_exposure(generator, size, field_mm, (70.0, 80.0), (0.2, 0.5)),
-        step_mm=0.9,
+        # An automatic exposure gives the detector its quanta behind the body, not beside it.
+        replace(exposure, quanta=10.0 * exposure.quanta),
+        step_mm=1.1,
     )
     return dressed(generator, shot, "hip")
 

@@ -47,7 +47,7 @@ def _lateral(left: bool) -> FloatArray:
 
 
 def shoot(generator: Generator, anatomy: Anatomy, view: str, size: int) -> Shot:
-    """One exposure: palm down ("PA") or on the ulnar edge ("LL"), never quite straight."""
+    """One exposure: palm down ("PA") or on the ulnar edge ("LM"), never quite straight."""
     left = any(bone.solid.name.endswith("-L") for bone in anatomy.bones)
     k = size_of(anatomy.person)
     field = float(np.clip(generator.uniform(120.0, 160.0) * (0.35 + 0.65 * k), 80.0, 165.0))
@@ -55,7 +55,7 @@ def shoot(generator: Generator, anatomy: Anatomy, view: str, size: int) -> Shot:
     pronation = float(np.clip(generator.normal(0.0, 5.0), -14, 14))
     tilt = float(np.clip(generator.normal(0.0, 3.0), -8, 8))
     turn = rotation(tilt, pronation, 0.0)
-    if view == "LL":
+    if view == "LM":
         turn = turn @ _lateral(left)
     turn = rotation(0.0, 0.0, in_plane) @ turn
     height = generator.uniform(16.0, 30.0) if view == "PA" else generator.uniform(28.0, 42.0)
@@ -66,14 +66,14 @@ def shoot(generator: Generator, anatomy: Anatomy, view: str, size: int) -> Shot:
         posed(turn, anatomy.centre_mm, at),
         detector_for(size, field, _SOURCE_MM, (float(generator.normal(0, 6)), float(generator.normal(0, 6)))),
         draw_exposure(generator, size, field, (50.0, 60.0), (0.02, 0.12)),
-        step_mm=0.8,
+        step_mm=0.6,
     )
     return dressed(generator, shot, "wrist")
 
 
 WRIST = SceneKind(
     "wrist",
-    ("PA", "LL"),
+    ("PA", "LM"),
     build_wrist,
     draw_wrist_injury,
     draw_wrist_extras,

@@ -307,7 +307,7 @@ def add_bone(
                     for n in range(count):
                         # Along the ray the gap is averaged over a step, across it over an element.
                         along = surfaces[n, 0] * d[0] + surfaces[n, 1] * d[1] + surfaces[n, 2] * d[2]
-                        soft[n] = max(step * np.abs(along), 0.5 * geometry[2])
+                        soft[n] = max(step * np.abs(along), 0.9 * geometry[2])
                         start = surfaces[n, 0] * o[0] + surfaces[n, 1] * o[1] + surfaces[n, 2] * o[2]
                         start += surfaces[n, 3] + t * along
                         stop = start + (end - t) * along
