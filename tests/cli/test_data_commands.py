@@ -61,7 +61,20 @@ def test_from_import_to_merge(run, folder, tmp_path):
     status, printed, _ = run("audit", out)
     assert (status, printed.splitlines()[0]) == (0, f"11 images in {out}")
 
-    assert run("export", out, "--format", "csv", "--out", tmp_path / "x")[0] == 0
+    status, printed, messages = run("export", out, "--format", "csv", "--out", tmp_path / "x")
+    assert (status, printed) == (0, "")
+    assert messages.endswith(f"11 images -> {tmp_path / 'x'}\n")
+    status, printed, _ = run("export", out, "--format", "csv", "--out", tmp_path / "y", "--json")
+    assert status == 0
+    # Images 0, 3, 6 and 9 have a point each; the source has neither boxes nor landmarks.
+    assert json.loads(printed) == {
+        "out": str(tmp_path / "y"),
+        "format": "csv",
+        "images": 11,
+        "points": 4,
+        "boxes": None,
+        "landmarks": None,
+    }
     assert run("import", tmp_path / "x", "--format", "csv", "--out", tmp_path / "again")[0] == 0
     status, printed, messages = run("merge", out, tmp_path / "again", "--out", tmp_path / "both")
     assert status == 0
