@@ -86,6 +86,31 @@ def test_from_import_to_merge(run, folder, tmp_path):
     assert json.loads(run("audit", tmp_path / "both", "--json")[1])["duplicates_across_folds"] == []
 
 
+@pytest.mark.parametrize("existing", [False, True])
+def test_an_import_without_a_usable_image_writes_nothing(run, folder, tmp_path, existing):
+    out = tmp_path / "set"
+    if existing:
+        out.mkdir()
+    for path in folder.glob("*.jpg"):
+        path.write_bytes(path.read_bytes()[:300])
+    status, printed, messages = run("import", folder, "--format", "csv", "--out", out, "--json")
+    assert (status, printed) == (2, "")
+    last = messages.splitlines()[-1]
+    assert last.startswith(
+        "crepitus: expected images, none of the 12 of the source can be used; the first: 0.jpg"
+    )
+    assert last.endswith("(damaged); nothing was written")
+    assert list(out.iterdir()) == [] if existing else not out.exists()
+
+
+def test_an_import_of_an_empty_table_writes_nothing(run, folder, tmp_path):
+    (folder / "images.csv").write_text("file,label\n")
+    status, _, messages = run("import", folder, "--format", "csv", "--out", tmp_path / "set")
+    assert status == 2
+    assert len(messages.splitlines()) == 1
+    assert not (tmp_path / "set").exists()
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
