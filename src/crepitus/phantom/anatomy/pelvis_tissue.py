@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from crepitus.phantom.anatomy.hip_bone import PelvisShape
+from crepitus.phantom.anatomy.pelvis_shape import PelvisShape
 from crepitus.phantom.scene import Person
 from crepitus.phantom.solid.clay import Clay, Stuff, curve
 from crepitus.phantom.solid.field import FILL
@@ -15,7 +15,7 @@ from crepitus.phantom.xray.project import Tissue
 FloatArray = NDArray[np.float64]
 Generator = np.random.Generator
 
-SPACING_MM = 5.0
+SPACING_MM = 6.0
 
 
 def build_tissue(generator: Generator, person: Person, shape: PelvisShape) -> tuple[Tissue, ...]:
@@ -60,7 +60,9 @@ def _planes(clay: Clay, generator: Generator, shape: PelvisShape, person: Person
     """Lean share inside: muscles near water, fat between them, a mixture in the abdomen."""
     f = clay.field
     k, hx = shape.size, shape.half_mm
-    x, y, z = (clay.origin_mm[n] + clay.spacing_mm * np.arange(f.shape[n]) for n in range(3))
+    x, y, z = (
+        (clay.origin_mm[n] + clay.spacing_mm * np.arange(f.shape[n])).astype(np.float32) for n in range(3)
+    )
     x, y, z = np.abs(x)[:, None, None], y[None, :, None], z[None, None, :]
     noise = smooth_noise()
     starts = generator.integers(0, noise.shape[0], 3)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from crepitus.phantom.anatomy.hip_bone import PelvisShape, draw_shape
 from crepitus.phantom.anatomy.measures import HipMeasures
 from crepitus.phantom.anatomy.part import Part
+from crepitus.phantom.anatomy.pelvis_shape import PelvisShape, draw_shape
 from crepitus.phantom.scene import Person, Site
 from crepitus.phantom.solid.clay import Clay, Stuff, curve
 from crepitus.phantom.solid.field import Solid, grain_along
@@ -63,7 +63,7 @@ def build_sacrum(
     _holes(clay, frame, generator)
     _coccyx(clay, frame, generator)
     quality = person.quality
-    grain = grain_along(frame.axes[1] + np.array([0.3, 0.0, 0.0]), 1.0 + 0.35 * max(0.0, 1.0 - quality))
+    grain = grain_along(frame.axes[1] + np.array([0.3, 0.0, 0.0]), 0.6 + 0.3 * max(0.0, 1.0 - quality))
     sacrum = clay.finish("sacrum", grain, cortex=0.5 + 0.5 * quality, fill=quality)
     lumbar = _lumbar(generator, person, frame)
     return Part((sacrum, lumbar), {}, _sites(frame))
@@ -134,7 +134,7 @@ def _coccyx(clay: Clay, frame: _Frame, generator: Generator) -> None:
 
 
 def _lumbar(generator: Generator, person: Person, frame: _Frame) -> Solid:
-    ends = frame.path((-52, -50, 30), (52, -140, 35), (0, -30, -70), (0, -140, 80))
+    """The vertebrae L5 to L3 on the sacrum, from the steep lumbosacral disc upwards."""
     k = frame.size
     top = frame.at(0, -18, 2)
     low = top + np.array([-50.0, -112.0, -62.0]) * k
@@ -153,7 +153,7 @@ def _lumbar(generator: Generator, person: Person, frame: _Frame) -> Solid:
     quality = person.quality
     clay.roughen(smooth_noise(), 0.4, 4.0, generator.uniform(0, 150, 3))
     return clay.finish(
-        "lumbar", grain_along(np.array([0.0, 1.0, 0.1])), cortex=0.5 + 0.5 * quality, fill=quality
+        "lumbar", grain_along(np.array([0.0, 1.0, 0.1]), 0.6), cortex=0.5 + 0.5 * quality, fill=quality
     )
 
 

@@ -86,6 +86,8 @@ class _Case:
 
 
 _Parts = tuple[Fragment, Fragment]
+"""Lower and upper."""
+
 _Broken = tuple[tuple[Surface, ...], tuple[Fragment, ...]]
 
 
@@ -216,9 +218,9 @@ def _great(case: _Case) -> Surface:
     along = math.sin(angle) * up + math.cos(angle) * lateral
     across = math.cos(angle) * up - math.sin(angle) * lateral
     axes = np.stack([along, across, np.cross(along, across)])
-    origin = site.origin_mm + 0.38 * site.radius_mm * up + 0.30 * site.radius_mm * lateral
+    place = Site(site.bone, site.origin_mm + site.radius_mm * (0.38 * up + 0.30 * lateral), axes, 0.0)
     tilt = (case.spread(-0.15, 0.15), case.spread(-0.25, 0.25))
-    cut = case.surface(Site(site.bone, origin, axes, site.radius_mm), tilt, gap=0.8, side=1)
+    cut = case.surface(place, tilt, gap=0.8, side=1)
     return replace(cut, radius_mm=1.2 * site.radius_mm)
 
 

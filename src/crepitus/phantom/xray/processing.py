@@ -61,7 +61,7 @@ def multiscale(x: SingleArray, strength: float, levels: int = 6) -> SingleArray:
         size = np.abs(band) / _DETAIL
         # The power law starts beyond a floor; below it the gain is constant, so that noise does not explode.
         gain = np.minimum(np.maximum(size, 0.12), 4.0) ** (power - 1.0)
-        gain = 1.0 + (gain - 1.0) * (0.4 if n == 0 else 1.0)
+        gain = 1.0 + (gain - 1.0) * (0.0, 0.5)[n] if n < 2 else gain
         low = cv2.pyrUp(low, dstsize=(band.shape[1], band.shape[0])) + band * gain
     return np.asarray(low, dtype=np.float32)
 
