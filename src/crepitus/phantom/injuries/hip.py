@@ -104,9 +104,8 @@ def draw_hip_injury(
     """
     sides = [s for s in ("L", "R") if f"neck-{s}" in anatomy.sites]
     side = sides[int(generator.integers(len(sides)))]
-    names = np.array(HIP_KINDS)
     weights = np.array(list(HIP_FREQUENCY.values()))
-    drawn = str(generator.choice(names, p=weights / weights.sum()))
+    drawn = str(generator.choice(HIP_KINDS, p=weights / weights.sum()))
     if drawn == "B3" and severity.motion == 0.0:
         drawn = "B1"
     kind = drawn if kind is None else kind
@@ -297,11 +296,6 @@ def _displaced(case: _Case) -> _Broken:
     return (case.surface(site, tilt, shift=case.spread(-2, 4)),), _cervical_motion(case, site, 0.6, 1.0)
 
 
-_DRAW: dict[str, Callable[[_Case], _Broken]] = {
-    "A1": _simple,
-    "A2": _multifragmentary,
-    "A3": _reverse,
-    "B1": _impacted,
-    "B2": _transcervical,
-    "B3": _displaced,
-}
+_DRAW: dict[str, Callable[[_Case], _Broken]] = dict(
+    zip(HIP_KINDS, (_simple, _multifragmentary, _reverse, _impacted, _transcervical, _displaced), strict=True)
+)
