@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from crepitus.phantom.anatomy.hip_places import hip_landmarks, hip_sites, lower_ramus
+from crepitus.phantom.anatomy.hip_places import hip_landmarks, hip_sites, lower_ramus, within
 from crepitus.phantom.anatomy.measures import HipMeasures
 from crepitus.phantom.anatomy.part import Part
 from crepitus.phantom.anatomy.pelvis_shape import REFERENCE_HALF_MM, HipFrame, PelvisShape, draw_shape
@@ -45,7 +45,10 @@ def build_hip_bone(
     grain = grain_along(frame.direction(0.35, 1.0, 0.25), 0.6 + 0.3 * max(0.0, 1.0 - quality))
     name = f"hip-bone-{side}"
     solid = clay.finish(name, grain, cortex=0.5 + 0.5 * quality, fill=quality)
-    return Part((solid,), hip_landmarks(frame, centre, socket, name, side), hip_sites(frame, name, side))
+    sites = hip_sites(frame, name, side)
+    wing = f"iliac-wing-{side}"
+    sites[wing] = within(sites[wing], solid)
+    return Part((solid,), hip_landmarks(frame, centre, socket, name, side), sites)
 
 
 _CREST = (
@@ -88,7 +91,7 @@ def _socket_shell(clay: Clay, frame: HipFrame, centre: FloatArray, socket: float
 
 def _columns(clay: Clay, frame: HipFrame) -> None:
     body = curve(frame.path((86, -26, 4), (85, -44, -6), (82, -64, -22), (76, -84, -42)), 10)
-    sizes = np.interp(np.linspace(0, 1, 10), [0, 0.4, 0.7, 1.0], [18.0, 13.0, 7.0, 4.0])
+    sizes = np.interp(np.linspace(0, 1, 10), [0, 0.4, 0.7, 1.0], [18.0, 12.5, 5.0, 1.5])
     clay.tube(body, sizes, Stuff(1.2, 0.24, 14.0))
     spine = curve(frame.path((93, -34, 16), (102, -38, 30), (106, -43, 37)), 8)
     clay.tube(spine, np.linspace(11.0, 6.0, 8), Stuff(1.2, 0.26, 7.0))

@@ -75,7 +75,7 @@ def _mass(clay: Clay, frame: _Frame) -> None:
     knots = np.concatenate([half, half[-2:0:-1] * [-1.0, 1.0]]) * [frame.wide, frame.size]
     k, n = frame.size, frame.size
     shape = np.array([-3.0, 0, -0.42, 0.0016, 0, 0.0042 / k, 0, 0, 0, 0]) * [n] + 0.0
-    thick = np.array([27.0, 0.0, -0.185, -0.0016, 0.0, 0.0, 1.0])
+    thick = np.array([28.0, 0.0, -0.185, -0.0016, 0.0, 0.0, -9.0])
     flat = outline(knots, spacing_mm=1.5)
     clay.plate(flat, frame.origin, frame.axes, shape, thick, Stuff(0.8, 0.12, 4.0))
 
