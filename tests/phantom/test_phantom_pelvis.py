@@ -107,7 +107,8 @@ def test_the_ring_is_closed_and_has_usual_widths(person: Person) -> None:
     assert 185.0 < spines < 280.0
     bone = solids(anatomy)["hip-bone-R"]
     frame = HipFrame(shape, "R", np.zeros(3))
-    brim = frame.path((71, -28, -8), (69, -13, 14), (62, 1, 27), (49, 11, 36), (34, 19, 41), (14, 32, 40))
+    inner = ((71, -30, -10), (64, -28, -8), (63, -16, 14), (61, -12, 20), (58, 2, 28), (49, 11, 36))
+    brim = frame.path(*inner, (34, 19, 41), (14, 32, 40))
     for path in (brim, curve(lower_ramus(frame), 40)):
         # Between two known points the bone has no gap.
         for start, end in pairwise(path):

@@ -26,9 +26,12 @@ def build_tissue(generator: Generator, person: Person, shape: PelvisShape) -> tu
     lean = Stuff(fat, 0.88, 25.0)
     wide = np.array([1.0, 0.0, 0.0])
     trunk = curve(np.array([[0, -300.0, -8], [0, -180, -10], [0, -90, -12], [0, -10, -14], [0, 40, -14]]), 14)
-    waist = np.interp(np.linspace(0, 1, 14), [0, 0.3, 0.6, 0.85, 1.0], [138.0, 142.0, 150.0, 150.0, 138.0])
+    # The wings of the ilium lie well under the skin.
+    wing = (143.0 + shape.flare_mm) * hx / 88.0
+    levels = np.linspace(0, 1, 14)
+    waist = wing + k * np.interp(levels, [0, 0.3, 0.5, 0.7, 0.85, 1.0], [-10.0, -2.0, 6.0, 9.0, 8.0, -4.0])
     depth = np.interp(np.linspace(0, 1, 14), [0, 0.3, 0.7, 1.0], [76.0, 78.0, 78.0, 62.0])
-    radii = np.stack([waist * k + 0.75 * fat, depth * k * (0.5 + 0.5 * m) + 0.9 * fat], axis=1)
+    radii = np.stack([waist + 0.75 * fat, depth * k * (0.5 + 0.5 * m) + 0.9 * fat], axis=1)
     clay.tube(trunk, radii, lean, wide=wide)
     for sign in (-1.0, 1.0):
         thigh = curve(
