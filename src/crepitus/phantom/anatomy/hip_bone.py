@@ -126,14 +126,17 @@ def _columns(clay: Clay, frame: HipFrame) -> None:
 
 def _pubis_and_ischium(clay: Clay, frame: HipFrame) -> None:
     clay.ball(frame.at(66, 56, -37), np.array([13.0, 14.0, 13.0]), Stuff(1.3, 0.22, 5.0))
-    corner = curve(frame.path((68, 36, -34), (61, 52, -30), (47, 62, -20)), 8)
-    clay.tube(corner, np.linspace(9.5, 6.0, 8), Stuff(1.3, 0.2, 10.0))
+    # The corners of the obturator foramen are round.
+    corner = curve(frame.path((68, 36, -34), (60, 52, -31), (45, 63, -19), (31, 64, -4)), 10)
+    clay.tube(corner, np.linspace(9.5, 4.0, 10), Stuff(1.3, 0.2, 10.0))
     line = curve(lower_ramus(frame), 20)
     radii = np.interp(np.linspace(0, 1, 20), [0, 0.3, 0.6, 0.8, 1.0], [12.0, 8.8, 6.2, 6.8, 9.5])
     flat = np.stack([radii * 1.15, radii * 0.8], axis=1)
     clay.tube(line, flat, Stuff(1.3, 0.18, 12.0), wide=frame.direction(0.5, -0.75, 0.4))
     body = curve(frame.path((14, 29, 42), (14, 37, 37), (13, 45, 30)), 6)
     clay.tube(body, np.array([[14.5, 7.5]] * 6), Stuff(1.2, 0.18, 12.0), wide=np.array([1.0, 0.0, 0.0]))
+    corner = frame.path((20, 38, 33), (21, 46, 25), (23, 55, 14))
+    clay.tube(corner, np.array([7.0, 6.5, 5.0]), Stuff(1.2, 0.18, 12.0))
     clay.ball(frame.at(24, 22, 46), 5.0, Stuff(1.2, 0.2, 4.0))
     spine = frame.path((72, 0, -38), (62, 4, -46), (56, 7, -51))
     clay.tube(spine, np.array([6.0, 4.0, 2.0]), Stuff(1.2, 0.2, 3.0))
