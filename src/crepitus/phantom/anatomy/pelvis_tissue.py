@@ -25,12 +25,12 @@ def build_tissue(generator: Generator, person: Person, shape: PelvisShape) -> tu
     clay = Clay(np.array([-245.0, -300.0, -165.0]), np.array([245.0, 290.0, 150.0]), SPACING_MM)
     lean = Stuff(fat, 0.88, 25.0)
     wide = np.array([1.0, 0.0, 0.0])
-    trunk = curve(np.array([[0, -300.0, -8], [0, -180, -10], [0, -90, -12], [0, -10, -14], [0, 40, -14]]), 14)
+    trunk = curve(np.array([[0, -300.0, -8], [0, -180, -10], [0, -90, -12], [0, -10, -14], [0, 40, -14]]), 8)
     # The wings of the ilium lie well under the skin.
     wing = (143.0 + shape.flare_mm) * hx / 88.0
-    levels = np.linspace(0, 1, 14)
+    levels = np.linspace(0, 1, 8)
     waist = wing + k * np.interp(levels, [0, 0.3, 0.5, 0.7, 0.85, 1.0], [-10.0, -2.0, 6.0, 9.0, 8.0, -4.0])
-    depth = np.interp(np.linspace(0, 1, 14), [0, 0.3, 0.7, 1.0], [76.0, 78.0, 78.0, 62.0])
+    depth = np.interp(np.linspace(0, 1, 8), [0, 0.3, 0.7, 1.0], [76.0, 78.0, 78.0, 62.0])
     radii = np.stack([waist + 0.75 * fat, depth * k * (0.5 + 0.5 * m) + 0.9 * fat], axis=1)
     clay.tube(trunk, radii, lean, wide=wide)
     _perineum(clay, generator, person, k)
@@ -51,8 +51,8 @@ def build_tissue(generator: Generator, person: Person, shape: PelvisShape) -> tu
 def _thigh(clay: Clay, person: Person, shape: PelvisShape, sign: float, between: float) -> None:
     """One thigh: its inner edge `between` mm from the midline, its outer edge well outside of the femur."""
     k, fat, hx = shape.size, person.fat_mm, shape.half_mm
-    share = np.linspace(0.0, 1.0, 12)
-    r = np.linspace(76.0, 66.0, 12) * k * (0.4 + 0.6 * person.muscle) + 0.5 * fat
+    share = np.linspace(0.0, 1.0, 6)
+    r = np.linspace(76.0, 66.0, 6) * k * (0.4 + 0.6 * person.muscle) + 0.5 * fat
     outer = hx + r - 4.0 * share
     inner = np.interp(share, [0.0, 0.3, 1.0], [14.0, between, between - 2.0])
     line = np.stack([sign * 0.5 * (outer + inner), 320.0 * share, -6.0 + 6.0 * share], axis=1)

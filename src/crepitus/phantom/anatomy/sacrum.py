@@ -17,7 +17,7 @@ from crepitus.phantom.solid.textures import smooth_noise
 FloatArray = NDArray[np.float64]
 Generator = np.random.Generator
 
-SPACING_MM = 1.75
+SPACING_MM = 2.0
 _HALF_OUTLINE = (
     (0, -17), (14, -18), (25, -15), (31, -6), (42, -7), (52, -3), (56, 8), (55, 22), (51, 36), (45, 47),
     (37, 57), (30, 67), (25, 80), (19, 92), (10, 100), (0, 103),
