@@ -13,7 +13,10 @@
 #     ├── Damaged               damaged
 #     ├── TooLarge              too-large
 #     ├── UnsupportedSyntax     unsupported-syntax
-#     └── NotRadiograph         not-radiograph
+#     ├── NotRadiograph         not-radiograph
+#     ├── NotAssessable         not-assessable
+#     ├── UnsafeEntry           unsafe-entry
+#     └── Duplicate             duplicate
 
 from __future__ import annotations
 
@@ -106,3 +109,21 @@ class NotRadiograph(SetAside):
     """The object is not a projection radiograph with one grey frame."""
 
     code = "not-radiograph"
+
+
+class NotAssessable(SetAside):
+    """A radiograph on which nothing can be seen; never the same as "no fracture"."""
+
+    code = "not-assessable"
+
+
+class UnsafeEntry(SetAside):
+    """A link, device or name that leads out of the folder or archive, or would block."""
+
+    code = "unsafe-entry"
+
+
+class Duplicate(SetAside):
+    """An image that was already taken from another file."""
+
+    code = "duplicate"

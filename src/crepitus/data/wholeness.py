@@ -2,31 +2,22 @@
 
 Decoders are lenient: libjpeg paints what is missing grey and only warns, and Pillow hides the warning as
 soon as the file ends with an end-of-image marker, as "repaired" downloads do. PNG carries checksums, which
-Pillow does not compare inside the pixel data. JPEG has none, but in a whole file nothing that follows
-the last coded block can change a pixel; that is tested by changing it.
+Pillow does not compare inside the pixel data.
 """
 
 from __future__ import annotations
 
 import io
-import re
 import zlib
 
 import numpy as np
 from PIL import Image
 
+from crepitus.dicom.jpeg_whole import check_jpeg_whole
 from crepitus.errors import Damaged
 
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 JPEG_SIGNATURE = b"\xff\xd8\xff"
-
-_SOS, _EOI = 0xDA, 0xD9
-_PROGRESSIVE = frozenset({0xC2, 0xC6, 0xCA, 0xCE})
-_FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
-_NEXT_MARKER = re.compile(rb"\xff+([\x01-\xcf\xd8-\xfe])")
-"""A marker that ends coded data: no stuffed zero (FF 00), no restart (FF D0 to FF D7); T.81 B.1.1."""
-
-_RESTART = re.compile(rb"\xff[\xd0-\xd7]")
 
 
 def check_whole(data: bytes, name: str) -> None:
@@ -42,7 +33,7 @@ def check_whole(data: bytes, name: str) -> None:
     if data.startswith(PNG_SIGNATURE):
         _check_png(data, name)
     elif data.startswith(JPEG_SIGNATURE):
-        _check_jpeg(data, name)
+        check_jpeg_whole(data, name, _decoded)
 
 
 def _check_png(data: bytes, name: str) -> None:
@@ -60,62 +51,6 @@ def _check_png(data: bytes, name: str) -> None:
             return
         position = end
     raise Damaged(f"{name}: the PNG file ends early, after {len(data)} bytes and without its last chunk")
-
-
-def _check_jpeg(data: bytes, name: str) -> None:
-    end, bits_left = _walk_jpeg(data, name)
-    if bits_left:
-        raise Damaged(f"{name}: the progressive JPEG ends early, its last refinements are missing")
-    if not np.array_equal(_decoded(data), _decoded(data[:end] + _filler(data[:end]))):
-        raise Damaged(f"{name}: the JPEG's coded data ends early, the rest of the picture would be grey")
-
-
-def _walk_jpeg(data: bytes, name: str) -> tuple[int, bool]:
-    """Where the coded data ends (position of the end marker), and whether refinements are missing."""
-    position, progressive = 2, False
-    reached: dict[tuple[int, int], int] = {}
-    while found := _NEXT_MARKER.search(data, position):
-        marker, position = found.group(1)[0], found.end()
-        if marker == _EOI:
-            missing = progressive and (not reached or any(reached.values()))
-            return found.start(), missing
-        length = int.from_bytes(data[position : position + 2], "big")
-        if marker in _FRAMES:
-            progressive = marker in _PROGRESSIVE
-        if marker == _SOS and progressive:
-            _note_scan(data[position : position + length], reached)
-        position += length
-    raise Damaged(f"{name}: the JPEG file ends early, after {len(data)} bytes and without its end marker")
-
-
-def _note_scan(header: bytes, reached: dict[tuple[int, int], int]) -> None:
-    """Note the bit position (Al) that a progressive scan reaches for each coefficient (T.81 G.1.1.1)."""
-    count = header[2] if len(header) > 2 else 0
-    if len(header) < 6 + 2 * count:
-        return
-    first, last, low_bit = header[3 + 2 * count], header[4 + 2 * count], header[5 + 2 * count] & 15
-    for index in range(count):
-        component = header[3 + 2 * index]
-        # A component that has been announced needs all its 64 coefficients, not only those seen so far.
-        for coefficient in range(64):
-            reached.setdefault((component, coefficient), 1)
-        for coefficient in range(first, min(last, 63) + 1):
-            reached[component, coefficient] = low_bit
-
-
-def _filler(coded: bytes) -> bytes:
-    """Coded data that a decoder in want of data takes for its blocks, and a finished one passes over.
-
-    A decoder at the end of a restart interval waits for the restart marker after the last one, modulo 8;
-    each of them is in the filler, in that order.
-    """
-    restarts = _RESTART.findall(coded)
-    following = restarts[-1][1] - 0xD0 + 1 if restarts else 0
-    noise = np.random.default_rng(0).integers(1, 255, size=(9, 32), dtype=np.uint8)
-    parts = [noise[0].tobytes()]
-    for index in range(8):
-        parts += [bytes((0xFF, 0xD0 + (following + index) % 8)), noise[index + 1].tobytes()]
-    return b"".join(parts) + bytes((0xFF, _EOI))
 
 
 def _decoded(data: bytes) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:

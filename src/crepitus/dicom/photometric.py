@@ -1,6 +1,9 @@
 """From stored values to display values, one function per step in the order of PS3.3 C.11 and PS3.4 N.2.
 
 stored values -> modality LUT or rescale -> VOI LUT or window -> polarity (presentation LUT shape) -> padding.
+Every step maps a value without looking at its neighbours. So the steps run once for each value that can
+occur, at most 65,536, in float64, and the picture goes through the finished table: exact, and as fast as one
+lookup.
 No function writes into the data set that it is given.
 """
 
@@ -22,6 +25,10 @@ OUTPUT_MAX = 65535
 """Display values run from 0 (black) to this (white)."""
 
 
+_PIECE = 1 << 18
+"""Pixels that go through a table at a time: indices take 8 bytes each."""
+
+
 class VoiFunction(Enum):
     """VOI LUT Function (0028,1056), PS3.3 C.11.2.1.2 and C.11.2.1.3."""
 
@@ -41,7 +48,7 @@ def first_number(value: Any) -> float | None:
     return number if np.isfinite(number) else None
 
 
-def stored_values(cells: NDArray[Any], bits_stored: int, high_bit: int, signed: bool) -> NDArray[np.int32]:
+def stored_values(cells: NDArray[Any], bits_stored: int, high_bit: int, signed: bool) -> NDArray[Any]:
     """Values of the pixel cells without what lies outside the stored bits (PS3.3 C.7.6.3.1.1, PS3.5 8.1.1).
 
     Args:
@@ -49,13 +56,16 @@ def stored_values(cells: NDArray[Any], bits_stored: int, high_bit: int, signed: 
         bits_stored: of the data set.
         high_bit: of the data set.
         signed: whether Pixel Representation is 1 (two's complement).
+
+    Returns:
+        shape of `cells`, uint16, or int16 where `signed`.
     """
-    bits = cells.astype(np.int64) >> (high_bit + 1 - bits_stored)
-    bits &= (1 << bits_stored) - 1
-    if signed:
-        sign = 1 << (bits_stored - 1)
-        bits = (bits ^ sign) - sign
-    return bits.astype(np.int32)
+    wide = cells.astype(np.uint16, copy=False)
+    if high_bit < 15:
+        wide = wide << np.uint16(15 - high_bit)
+    # Now the sign, if any, is the topmost bit, and the shift back repeats it.
+    values = wide.view(np.int16) if signed else wide
+    return values if bits_stored == 16 else values >> values.dtype.type(16 - bits_stored)
 
 
 def modality_lut(values: NDArray[Any], dataset: Dataset) -> FloatArray:
@@ -85,31 +95,41 @@ def lookup(values: FloatArray, item: Dataset, signed_input: bool) -> FloatArray:
     Raises:
         Damaged: descriptor and data do not fit.
     """
-    table, first = lut_table(item, signed_input)
+    table, first, _ = lut_table(item.get("LUTDescriptor"), item.get("LUTData"), item, signed_input)
     index = np.clip(np.rint(values) - first, 0, len(table) - 1).astype(np.int64)
     return np.asarray(table[index])
 
 
-def lut_table(item: Dataset, signed_input: bool) -> tuple[FloatArray, int]:
-    """Entries of a LUT item, float64, and the first value mapped."""
-    descriptor = [int(n) for n in item.get("LUTDescriptor") or []]
-    if len(descriptor) != 3:
-        raise Damaged(f"LUT Descriptor: expected three numbers, got {len(descriptor)}")
+def lut_table(descriptor: Any, data: Any, owner: Dataset, signed_input: bool) -> tuple[FloatArray, int, int]:
+    """Entries of a lookup table, float64, the first value mapped, and the bits of an entry.
+
+    Args:
+        descriptor: LUT Descriptor: number of entries, first value mapped, bits.
+        data: LUT Data: numbers, or bytes in the byte order of the file.
+        owner: the data set that holds both; it knows the byte order.
+        signed_input: whether the first value mapped is in two's complement.
+
+    Raises:
+        Damaged: descriptor and data do not fit.
+    """
+    numbers = [int(n) for n in descriptor or []]
+    if len(numbers) != 3 or not 1 <= numbers[2] & 0xFFFF <= 16:
+        raise Damaged(f"LUT Descriptor: expected entries, first value and 8 to 16 bits, got {numbers[:4]}")
     # 65536 entries do not fit into 16 bits and are written as 0 (PS3.3 C.11.1.1.1).
-    entries = (descriptor[0] & 0xFFFF) or 65536
-    first = descriptor[1] & 0xFFFF
+    entries = (numbers[0] & 0xFFFF) or 65536
+    first = numbers[1] & 0xFFFF
     if signed_input and first >= 32768:
         first -= 65536
-    data = item.get("LUTData")
     if isinstance(data, bytes):
         # An 8-bit table may be packed two entries to a word.
         narrow = len(data) < 2 * entries
-        table = np.frombuffer(data, dtype=np.uint8 if narrow else np.dtype("<u2"))
+        word = np.dtype(">u2" if owner.original_encoding[1] is False else "<u2")
+        table = np.frombuffer(data[: len(data) & ~1], dtype=np.uint8 if narrow else word)
     else:
         table = np.atleast_1d(np.asarray([] if data is None else data, dtype=np.int64)) & 0xFFFF
     if len(table) < entries:
         raise Damaged(f"LUT Data: expected {entries} entries as in its descriptor, got {len(table)}")
-    return table[:entries].astype(np.float64), first
+    return table[:entries].astype(np.float64), first, numbers[2] & 0xFFFF
 
 
 def window(values: FloatArray, centre: float, width: float, function: VoiFunction) -> FloatArray:
@@ -138,19 +158,28 @@ def voi(values: FloatArray, dataset: Dataset, keep: NDArray[np.bool_]) -> FloatA
     if items:
         # The table's input is the output of the modality LUT: signed where that can be negative.
         negative = _is_signed(dataset) or (first_number(dataset.get("RescaleIntercept")) or 0.0) < 0
-        table, first = lut_table(items[0], signed_input=negative)
-        index = np.clip(np.rint(values) - first, 0, len(table) - 1).astype(np.int64)
+        found = lookup(values, items[0], signed_input=negative)
         bits = int(items[0].LUTDescriptor[2]) & 0xFFFF
-        return np.asarray(np.clip(table[index] / (2.0**bits - 1.0), 0.0, 1.0))
+        return np.asarray(np.clip(found / (2.0**bits - 1.0), 0.0, 1.0))
     function = _function(dataset)
-    centre, width = (first_number(dataset.get(k)) for k in ("WindowCenter", "WindowWidth"))
     narrowest = 1.0 if function is VoiFunction.LINEAR else np.finfo(float).tiny
-    if centre is not None and width is not None and width >= narrowest:
-        return window(values, centre, width, function)
+    for centre, width in _windows(dataset):
+        if width >= narrowest:
+            return window(values, centre, width, function)
     shown = values[keep]
     if shown.size == 0 or shown.min() == shown.max():
         return np.zeros_like(values)
     return np.asarray(np.clip((values - shown.min()) / (shown.max() - shown.min()), 0.0, 1.0))
+
+
+def _windows(dataset: Dataset) -> list[tuple[float, float]]:
+    """Centre and width of each window whose two numbers are finite; the first valid one is shown."""
+    lists = []
+    for keyword in ("WindowCenter", "WindowWidth"):
+        value = dataset.get(keyword)
+        several = isinstance(value, Sequence) and not isinstance(value, str)
+        lists.append([first_number(one) for one in value] if several else [first_number(value)])
+    return [(c, w) for c, w in zip(*lists, strict=False) if c is not None and w is not None]
 
 
 def _function(dataset: Dataset) -> VoiFunction:
@@ -173,7 +202,7 @@ def is_inverted(dataset: Dataset) -> bool:
     return str(dataset.get("PhotometricInterpretation") or "").strip().upper() == "MONOCHROME1"
 
 
-def padding(stored: NDArray[np.int32], dataset: Dataset) -> NDArray[np.bool_]:
+def padding(stored: NDArray[Any], dataset: Dataset) -> NDArray[np.bool_]:
     """Pixels that are padding, by Pixel Padding Value and Range Limit (PS3.3 C.7.5.1.1.2); stored values."""
     value = first_number(dataset.get("PixelPaddingValue"))
     if value is None:
@@ -191,18 +220,33 @@ def _as_stored(value: float, dataset: Dataset) -> int:
     return number & 0xFFFF
 
 
-def display_values(stored: NDArray[np.int32], dataset: Dataset) -> NDArray[np.uint16]:
+def display_values(stored: NDArray[Any], dataset: Dataset) -> NDArray[np.uint16]:
     """All steps: stored values to uint16 display values, 0 black to 65535 white, padding black.
 
     Args:
-        stored: shape (rows, columns), see `stored_values`.
+        stored: shape (rows, columns), integers of at most 16 bits, see `stored_values`.
         dataset: with the modules named above; not changed.
 
     Raises:
         Damaged: a table contradicts its descriptor.
     """
-    pad = padding(stored, dataset)
-    levels = voi(modality_lut(stored, dataset), dataset, ~pad)
+    low, high = int(stored.min()), int(stored.max())
+    flat = np.ascontiguousarray(stored).reshape(-1)
+    occurs = np.zeros(high - low + 1, dtype=bool)
+    shown = np.empty(flat.shape, dtype=np.uint16)
+    pieces = [slice(i, i + _PIECE) for i in range(0, len(flat), _PIECE)]
+    for piece in pieces:
+        occurs[flat[piece].astype(np.intp) - low] = True
+    table = _display_table(np.arange(low, high + 1), occurs, dataset)
+    for piece in pieces:
+        np.take(table, flat[piece].astype(np.intp) - low, out=shown[piece])
+    return shown.reshape(stored.shape)
+
+
+def _display_table(values: NDArray[Any], occurs: NDArray[np.bool_], dataset: Dataset) -> NDArray[np.uint16]:
+    """Display value of each stored value; `occurs` says which of them the picture holds."""
+    pad = padding(values, dataset)
+    levels = voi(modality_lut(values, dataset), dataset, occurs & ~pad)
     if is_inverted(dataset):
         levels = 1.0 - levels
     levels = np.where(pad, 0.0, levels)

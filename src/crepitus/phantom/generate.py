@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import signal
 from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
@@ -16,9 +18,10 @@ from numpy.typing import NDArray
 
 from crepitus.errors import UsageError
 from crepitus.phantom.render import Pixels, Subject, render
-from crepitus.phantom.scene import Injury, SceneKind, Shot
+from crepitus.phantom.scene import Anatomy, Extras, Injury, SceneKind, Shot
 from crepitus.phantom.scenes import SCENES
 from crepitus.phantom.scenes.common import PRESETS, draw_severity
+from crepitus.phantom.solid.field import DISTANCE
 from crepitus.phantom.solid.textures import base_textures
 from crepitus.phantom.truth import Place, field_mask, landmarks, masks, places
 from crepitus.phantom.xray.project import Textures
@@ -136,7 +139,7 @@ class Study:
 
 @lru_cache(maxsize=2)
 def make_study(request: Request, number: int) -> Study:
-    """Study number `number` of a request.
+    """Study number `number` of a request, with its fractures; twins leave them out when they are rendered.
 
     Person and anatomy, injury, and extras come from streams of their own, so that nothing but the fracture
     differs between studies with and without one.
@@ -154,23 +157,37 @@ def make_study(request: Request, number: int) -> Study:
     extras = kind.extras(extra, anatomy, metal)
     broken = Injury()
     if fractured:
-        severity = draw_severity(injury, PRESETS[request.preset])
-        broken = kind.injury(injury, anatomy, severity, request.kind)
+        broken = _injury(injury, request, anatomy, extras)
     return Study(Subject(anatomy, broken, extras, textures), fractured, int(fractured != wrong), metal)
+
+
+def _injury(generator: np.random.Generator, request: Request, anatomy: Anatomy, extras: Extras) -> Injury:
+    """An injury that no metal replaces: a hip that is a prosthesis has no neck to break.
+
+    Drawn again rather than the metal, so that metal stays independent of the label.
+    """
+    severity = draw_severity(generator, PRESETS[request.preset])
+    injury = Injury()
+    for _ in range(_ATTEMPTS):
+        injury = SCENES[request.scene].injury(generator, anatomy, severity, request.kind)
+        places = np.array([surface.origin_mm for f in injury.fractures for surface in f.surfaces])
+        if not any((solid.sample(places)[:, DISTANCE] < 0).any() for _, solid in extras.metal):
+            break
+    return injury
 
 
 def make_image(request: Request, index: int) -> Sample:
     """Image number `index` of a request; depends on nothing else."""
     kind = SCENES[request.scene]
     number, view = divmod(index, len(kind.views))
-    study = make_study(request, number)
+    study = make_study(replace(request, twin=False), number)
     streams = np.random.SeedSequence([request.seed, number, 1 + view]).spawn(2)
     shot_stream, noise = (np.random.default_rng(s) for s in streams)
     shot = kind.shot(shot_stream, study.subject.anatomy, kind.views[view], request.size)
     subject = study.subject.unbroken if request.twin else study.subject
     pixels, expected, exposed = render(subject, shot, noise)
     found = places(subject, shot, exposed, expected, field_mask(shot))
-    return _sample(request, kind, number, view, study, shot, pixels, found, masks(exposed, found))
+    return _sample(request, kind, number, view, study, shot, pixels, found, masks(exposed, shot, found))
 
 
 def _sample(
@@ -199,6 +216,7 @@ def _sample(
         "sex": person.sex,
         "age": person.age,
         "bone_quality": round(person.quality, 3),
+        "kilovolt": round(shot.exposure.kilovolt, 1),
         "fractured": int(study.fractured),
         "fracture_type": injury.kind,
         "region": injury.region,
@@ -230,11 +248,26 @@ def _cores() -> int:
     return os.cpu_count() or 1
 
 
-def _one_thread() -> None:
-    """Each worker has a core of its own; OpenCV's threads would only fight over it."""
+def _start_worker() -> None:
+    """Each worker has a core of its own, and leaves Ctrl-C to the process that started it."""
     import cv2
 
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # OpenCV's threads would only fight over the core.
     cv2.setNumThreads(1)
+
+
+@contextmanager
+def _interrupts_held() -> Iterator[None]:
+    """Hold Ctrl-C back; a process that starts meanwhile never gets it, not even before `_start_worker`."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def make_images(request: Request, count: int, workers: int | None = None) -> Iterator[Sample]:
@@ -257,17 +290,17 @@ def make_images(request: Request, count: int, workers: int | None = None) -> Ite
     step = 4
     chunks = iter(range(low, min(low + step, count)) for low in range(1, count, step))
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(workers, mp_context=context, initializer=_one_thread) as pool:
+    with ProcessPoolExecutor(workers, mp_context=context, initializer=_start_worker) as pool:
         # Only a few chunks are under way at a time: the writer may be slower than the workers.
         pending: deque[Future[list[Sample]]] = deque()
-        for chunk in chunks:
-            pending.append(pool.submit(_make_some, request, chunk))
-            if len(pending) > 3 * workers:
+        try:
+            for chunk in chunks:
+                with _interrupts_held():
+                    pending.append(pool.submit(_make_some, request, chunk))
+                if len(pending) > 3 * workers:
+                    yield from pending.popleft().result()
+            while pending:
                 yield from pending.popleft().result()
-        while pending:
-            yield from pending.popleft().result()
-
-
-def reseeded(request: Request, seed: int) -> Request:
-    """The same request with another seed."""
-    return replace(request, seed=seed)
+        finally:
+            # Nobody waits for the rest after Ctrl-C or a full disk.
+            pool.shutdown(wait=False, cancel_futures=True)

@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crepitus.phantom.injuries.fracture import Motion
-from crepitus.phantom.scene import SUPERSAMPLING, Anatomy, Extras, Injury, Shot
+from crepitus.phantom.scene import Anatomy, Extras, Injury, Shot, Text
+from crepitus.phantom.solid.compiled import compiled
 from crepitus.phantom.xray.physics import (
     ADIPOSE,
     BONE,
@@ -19,11 +20,11 @@ from crepitus.phantom.xray.physics import (
     binned,
     detected,
     expected_signal,
-    log_signal,
-    tone,
+    scattered,
     transmission,
     tube_spectrum,
 )
+from crepitus.phantom.xray.processing import digitized, log_signal, tone
 from crepitus.phantom.xray.project import (
     CORTICAL,
     OCCUPIED,
@@ -41,6 +42,12 @@ FloatArray = NDArray[np.float64]
 Pixels = NDArray[np.uint8] | NDArray[np.uint16]
 
 _ANCHOR_GRID = 64
+_DIRECT = 0.15
+"""Optical depth up to which a ray counts as direct beam."""
+
+_LEAST_WINDOW = 0.4
+"""Smallest difference of log signals between black and white."""
+
 _MARROW_LEAN = 0.4
 """Share of lean tissue in marrow; the rest is fat."""
 
@@ -100,21 +107,32 @@ def surroundings(subject: Subject, shot: Shot, detector: Detector) -> FloatArray
         pieces = [(solid, Motion()) for m, solid in subject.extras.metal if m == material]
         metal = chord_paths(pieces, detector, shot.pose, shot.step_mm)
         result[material] += metal
-        hollow += metal
+        # A cast of plaster counts as soft tissue; it is worn outside, and takes no tissue's place.
+        if material != SOFT:
+            hollow += metal
     result[SOFT] = np.maximum(result[SOFT] - hollow, 0.0)
     return result
 
 
+@compiled
+def _displace_tissue(around: FloatArray, bones: FloatArray, out: FloatArray) -> None:
+    for i in range(out.shape[1]):
+        for j in range(out.shape[2]):
+            occupied = bones[OCCUPIED, i, j]
+            tissue = bones[CORTICAL, i, j] + bones[TRABECULAR, i, j]
+            marrow = max(occupied - tissue, 0.0)
+            lean = min(around[SOFT, i, j], occupied)
+            fat = min(around[ADIPOSE, i, j], occupied - lean)
+            out[BONE, i, j] = tissue
+            out[SOFT, i, j] = around[SOFT, i, j] + (_MARROW_LEAN * marrow - lean)
+            out[ADIPOSE, i, j] = around[ADIPOSE, i, j] + ((1 - _MARROW_LEAN) * marrow - fat)
+
+
 def with_bones(around: FloatArray, bones: FloatArray) -> FloatArray:
     """Path lengths per material when bones (3, rows, columns) take the place of soft tissue."""
-    result = around.copy()
-    tissue = bones[CORTICAL] + bones[TRABECULAR]
-    marrow = np.maximum(bones[OCCUPIED] - tissue, 0.0)
-    lean = np.minimum(around[SOFT], bones[OCCUPIED])
-    fat = np.minimum(around[ADIPOSE], bones[OCCUPIED] - lean)
-    result[BONE] = tissue
-    result[SOFT] += _MARROW_LEAN * marrow - lean
-    result[ADIPOSE] += (1 - _MARROW_LEAN) * marrow - fat
+    result = np.empty_like(around, order="C")
+    _displace_tissue(around, bones, result)
+    result[ADIPOSE + 1 :] = around[ADIPOSE + 1 :]
     return result
 
 
@@ -133,8 +151,14 @@ def _anchors(subject: Subject, shot: Shot) -> tuple[float, float]:
     """
     coarse = shot.detector.coarser(shot.detector.rows // _ANCHOR_GRID)
     lengths = expose(subject.unbroken, shot, coarse).lengths
-    seen = -np.log(transmission(lengths, tube_spectrum(shot.exposure.kilovolt)) + 0.003)
-    return float(np.percentile(seen, 3)), float(np.percentile(seen, 99.6))
+    primary = transmission(lengths, tube_spectrum(shot.exposure.kilovolt))
+    seen = -np.log(primary + scattered(primary, shot.exposure) + 1e-4)
+    # The direct beam beside the body does not count.
+    body = seen[seen > _DIRECT]
+    if body.size < 16:
+        body = seen.ravel()
+    low, high = np.percentile(body, shot.exposure.window)
+    return float(low), float(max(high, low + _LEAST_WINDOW))
 
 
 def expected_quanta(exposed: Exposed, shot: Shot, overlays: Sequence[int] | None = None) -> FloatArray:
@@ -144,11 +168,16 @@ def expected_quanta(exposed: Exposed, shot: Shot, overlays: Sequence[int] | None
     flat = [o for o in shot.overlays if overlays is None or o.material in overlays]
     if flat:
         lengths = lengths.copy()
+        k = shot.detector.per_pixel
         for overlay in flat:
-            lengths[overlay.material] += np.kron(
-                overlay.thickness_mm, np.ones((SUPERSAMPLING, SUPERSAMPLING))
-            )
-    return expected_signal(binned(transmission(lengths, spectrum), SUPERSAMPLING), shot.exposure)
+            layer = lengths[overlay.material]
+            layer.reshape(shot.size, k, shot.size, k)[:] += overlay.thickness_mm[:, None, :, None]
+            # Air in a fold takes tissue away, but no more than there is.
+            if overlay.thickness_mm.min() < 0:
+                np.maximum(layer, 0.0, out=layer)
+    primary = binned(transmission(lengths, spectrum), shot.detector.per_pixel)
+    aperture = None if shot.field is None else _within(shot.field, shot.size)
+    return expected_signal(primary, shot.exposure, shot.grid_lines, aperture)
 
 
 def render(subject: Subject, shot: Shot, noise: np.random.Generator) -> tuple[Pixels, FloatArray, Exposed]:
@@ -164,19 +193,40 @@ def render(subject: Subject, shot: Shot, noise: np.random.Generator) -> tuple[Pi
     """
     exposed = expose(subject, shot, shot.detector)
     expected = expected_quanta(exposed, shot)
-    log = log_signal(detected(expected, shot.exposure, noise), shot.exposure)
+    log = digitized(log_signal(detected(expected, shot.exposure, noise), shot.exposure), shot.exposure)
     low, high = _anchors(subject, shot)
     pixels = tone(log, low, high, shot.exposure)
-    if shot.field is not None:
-        pixels = _outside_field(pixels, shot.field, shot.field_level)
+    if shot.field is not None and shot.field_level is not None:
+        pixels = _outside_field(pixels, _within(shot.field, shot.size), shot.field_level)
+    for text in shot.burned_text:
+        pixels = _burned(pixels, text)
     return pixels, expected, exposed
 
 
-def _outside_field(pixels: Pixels, corners: FloatArray, level: float) -> Pixels:
-    mask = np.zeros(pixels.shape, dtype=np.uint8)
+def _within(corners: FloatArray, size: int) -> FloatArray:
+    """Share of each pixel that lies in the collimated field, shape (size, size), with its penumbra."""
+    mask = np.zeros((size, size), dtype=np.uint8)
     cv2.fillConvexPoly(mask, np.rint(corners * 16).astype(np.int32), 255, cv2.LINE_AA, shift=4)
-    share = cv2.GaussianBlur(mask, (0, 0), pixels.shape[0] / 400).astype(np.float64) / 255.0
+    return np.asarray(cv2.GaussianBlur(mask, (0, 0), size / 400).astype(np.float64) / 255.0)
+
+
+def _outside_field(pixels: Pixels, share: FloatArray, level: float) -> Pixels:
     top = np.iinfo(pixels.dtype).max
     shown = np.rint(pixels * share + level * top * (1 - share))
-    result: Pixels = shown.astype(pixels.dtype)
+    return _like(shown, pixels)
+
+
+def _like(values: FloatArray, pixels: Pixels) -> Pixels:
+    return values.astype(np.uint8) if pixels.dtype == np.uint8 else values.astype(np.uint16)
+
+
+def _burned(pixels: Pixels, text: Text) -> Pixels:
+    """The image with characters of the console over it."""
+    top = np.iinfo(pixels.dtype).max
+    result = pixels.copy()
+    rows, columns = text.alpha.shape
+    spot = result[text.row : text.row + rows, text.column : text.column + columns]
+    alpha = text.alpha[: spot.shape[0], : spot.shape[1]]
+    shade = text.shade[: spot.shape[0], : spot.shape[1]]
+    spot[:] = np.rint(spot * (1 - alpha) + shade * top * alpha).astype(pixels.dtype)
     return result

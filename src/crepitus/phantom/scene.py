@@ -10,14 +10,11 @@ from numpy.typing import NDArray
 
 from crepitus.phantom.injuries.fracture import Fracture, Motion, Remodelling
 from crepitus.phantom.solid.field import Solid
-from crepitus.phantom.xray.physics import Exposure
+from crepitus.phantom.xray.physics import Exposure, GridLines
 from crepitus.phantom.xray.project import Bone, Detector, Pose, Tissue
 
 FloatArray = NDArray[np.float64]
 Generator = np.random.Generator
-
-SUPERSAMPLING = 2
-"""Rays per pixel and axis."""
 
 
 @dataclass(frozen=True)
@@ -137,6 +134,22 @@ class Overlay:
 
 
 @dataclass(frozen=True)
+class Text:
+    """Characters that the console writes into the finished image.
+
+    Attributes:
+        row, column: of the upper left corner, pixels.
+        shade: brightness 0..1, shape (rows, columns).
+        alpha: opacity 0..1, same shape.
+    """
+
+    row: int
+    column: int
+    shade: FloatArray
+    alpha: FloatArray
+
+
+@dataclass(frozen=True)
 class Extras:
     """What else is in the body; the same for all views of a study.
 
@@ -175,13 +188,15 @@ class Shot:
         view: DICOM View Position.
         laterality: DICOM Image Laterality, "L", "R", "B" or "U".
         pose: of the body.
-        detector: the grid of rays, `SUPERSAMPLING` per pixel and axis.
+        detector: the grid of rays.
         exposure: beam, detector and processing.
         step_mm: of the integration through bone.
         overlays: clothing, catheters, markers.
         field: collimated field as (x, y) corners in pixels, shape (4, 2), or None for the whole detector.
-        field_level: what is shown outside the field, 0 (blackened by the console) to 1 (unexposed).
-        grid_lines: amplitude and period in pixels of a grid artefact, or None.
+        field_level: what the console shows outside the field, 0 (black) to 1 (white); None for what the
+            detector saw there.
+        grid_lines: a grid artefact, or None.
+        burned_text: what the console wrote into the image.
     """
 
     view: str
@@ -192,18 +207,19 @@ class Shot:
     step_mm: float = 0.75
     overlays: tuple[Overlay, ...] = ()
     field: FloatArray | None = None
-    field_level: float = 0.0
-    grid_lines: tuple[float, float] | None = None
+    field_level: float | None = 0.0
+    grid_lines: GridLines | None = None
+    burned_text: tuple[Text, ...] = ()
 
     @property
     def size(self) -> int:
         """Rows and columns of the image."""
-        return self.detector.rows // SUPERSAMPLING
+        return self.detector.rows // self.detector.per_pixel
 
     @property
     def spacing_mm(self) -> float:
         """Pixel size in the detector plane."""
-        return self.detector.pitch_mm * SUPERSAMPLING
+        return self.detector.pitch_mm * self.detector.per_pixel
 
 
 @dataclass(frozen=True)

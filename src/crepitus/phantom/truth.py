@@ -8,10 +8,11 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from crepitus.phantom.injuries.fracture import part_of, surface_height
 from crepitus.phantom.render import Exposed, Subject, with_bones
-from crepitus.phantom.scene import SUPERSAMPLING, Shot
+from crepitus.phantom.scene import Shot
 from crepitus.phantom.xray.physics import LEAD, STEEL, TITANIUM, binned, transmission, tube_spectrum
-from crepitus.phantom.xray.project import OCCUPIED, bone_paths
+from crepitus.phantom.xray.project import OCCUPIED, Bone, Textures, bone_paths
 from crepitus.structures import Landmarks
 
 FloatArray = NDArray[np.float64]
@@ -50,7 +51,7 @@ def places(
     result = []
     for lines in exposed.bones.lines:
         for path in lines:
-            seen = binned(path, SUPERSAMPLING)
+            seen = binned(path, shot.detector.per_pixel)
             mask = (seen > max(_LINE_SHARE * seen.max(), _LEAST_PATH_MM)) & field
             # A line of which only a stub is in the picture is no place to point at.
             if mask.sum() < 4 or mask.sum() < 0.4 * (seen > _LINE_SHARE * seen.max()).sum():
@@ -87,7 +88,7 @@ def _visibility(
     The change is against the same part unbroken, at the pixels of the line.
     """
     rows, columns = np.nonzero(mask)
-    k = SUPERSAMPLING
+    k = shot.detector.per_pixel
     top, bottom = int(rows.min()), int(rows.max()) + 1
     left, right = int(columns.min()), int(columns.max()) + 1
     part = shot.detector.part(top * k, left * k, (bottom - top) * k, (right - left) * k)
@@ -110,23 +111,35 @@ def field_mask(shot: Shot) -> NDArray[np.bool_]:
     return mask.astype(bool)
 
 
-def masks(exposed: Exposed, found: list[Place]) -> NDArray[np.uint8]:
+def masks(exposed: Exposed, shot: Shot, found: list[Place]) -> NDArray[np.uint8]:
     """Bits `BONE_BIT`, `LINE_BIT`, `METAL_BIT` per pixel, shape (size, size)."""
-    bone = binned(exposed.bones.bone[OCCUPIED], SUPERSAMPLING) > 0.5
-    metal = binned(exposed.lengths[[TITANIUM, STEEL, LEAD]].sum(axis=0), SUPERSAMPLING) > 0.2
+    bone = binned(exposed.bones.bone[OCCUPIED], shot.detector.per_pixel) > 0.5
+    metal = binned(exposed.lengths[[TITANIUM, STEEL, LEAD]].sum(axis=0), shot.detector.per_pixel) > 0.2
     line = np.zeros(bone.shape, dtype=bool)
     for place in found:
         line |= place.mask
-    return (bone * BONE_BIT + line * LINE_BIT + metal * METAL_BIT).astype(np.uint8)
+    return np.asarray(bone * BONE_BIT + line * LINE_BIT + metal * METAL_BIT, dtype=np.uint8)
+
+
+def _moved(bone: Bone, point: FloatArray, textures: Textures) -> FloatArray:
+    """Where a point of a bone goes with its fragment and with the bone, body coordinates, shape (3,)."""
+    at = point[None]
+    if bone.fracture is not None:
+        surfaces, signs = bone.fracture.packed()
+        heights = np.array([surface_height(row, textures.roughness, *point)[0] for row in surfaces])
+        part = part_of(signs, heights)
+        if part > 0:
+            at = bone.fracture.fragments[part - 1].motion.apply(at)
+    return np.asarray(bone.motion.apply(at)[0])
 
 
 def landmarks(subject: Subject, shot: Shot) -> Landmarks:
     """The landmarks that lie within the image, in pixels."""
-    motions = {bone.solid.name: bone.motion for bone in subject.bones()}
+    bones = {bone.solid.name: bone for bone in subject.bones()}
     names, xy = [], []
     for name, (bone, point) in subject.anatomy.landmarks.items():
-        moved = motions[bone].apply(np.asarray(point, dtype=np.float64)[None])
-        at = shot.detector.project(shot.pose.to_world(moved))[0] / SUPERSAMPLING
+        moved = _moved(bones[bone], np.asarray(point, dtype=np.float64), subject.textures)[None]
+        at = shot.detector.project(shot.pose.to_world(moved))[0] / shot.detector.per_pixel
         if (at >= 0).all() and (at < shot.size).all():
             names.append(name)
             xy.append(at)

@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from crepitus.phantom.scene import SUPERSAMPLING, Person, Severity
+from crepitus.phantom.extras.marks import draw_text
+from crepitus.phantom.extras.overlays import draw_grid, draw_overlays
+from crepitus.phantom.scene import Person, Severity, Shot
 from crepitus.phantom.xray.physics import Exposure
 from crepitus.phantom.xray.project import Detector, Pose
 
 FloatArray = NDArray[np.float64]
 Generator = np.random.Generator
+
+
+FINEST_RAYS_MM = 0.85
+"""Rays are not set closer than images need: trabeculae and cortices are about this wide."""
 
 
 @dataclass(frozen=True)
@@ -72,10 +78,14 @@ def draw_adult(generator: Generator) -> Person:
 def detector_for(
     size: int, field_mm: float, source_mm: float, centre_mm: tuple[float, float] = (0.0, 0.0)
 ) -> Detector:
-    """A square detector of `field_mm` around the world's origin, the focal spot `source_mm` above `centre_mm`."""
-    pitch = field_mm / (size * SUPERSAMPLING)
+    """A square detector of `field_mm` around the origin, the focal spot `source_mm` above `centre_mm`.
+
+    Rays are at most `FINEST_RAYS_MM` apart; what lies between two of them is averaged by the integration.
+    """
+    rays = math.ceil(field_mm / size / FINEST_RAYS_MM)
     corner = (-field_mm / 2, -field_mm / 2)
-    return Detector(size * SUPERSAMPLING, size * SUPERSAMPLING, pitch, (*centre_mm, source_mm), corner)
+    pitch = field_mm / (size * rays)
+    return Detector(size * rays, size * rays, pitch, (*centre_mm, source_mm), corner, rays)
 
 
 def rotation(x_deg: float = 0.0, y_deg: float = 0.0, z_deg: float = 0.0) -> FloatArray:
@@ -86,7 +96,7 @@ def rotation(x_deg: float = 0.0, y_deg: float = 0.0, z_deg: float = 0.0) -> Floa
 
 
 def posed(turn: FloatArray, point_mm: FloatArray, at_mm: FloatArray) -> Pose:
-    """The pose that turns the body by `turn` (3, 3) and brings its point `point_mm` to the world's `at_mm`."""
+    """The pose that turns the body by `turn` (3, 3) and brings its point `point_mm` to `at_mm`, world."""
     axes = np.ascontiguousarray(turn.T)
     return Pose(axes, np.asarray(at_mm - np.asarray(point_mm) @ axes))
 
@@ -110,6 +120,7 @@ def draw_exposure(
     pixel = field_mm / size
     # The dose is that of the area: quanta per native pixel of 0.15 mm, collected by larger pixels.
     quanta = math.exp(generator.uniform(math.log(1500), math.log(9000))) * (pixel / 0.15) ** 2
+    bands = float(generator.choice([0.0, generator.uniform(0.2, 1.0)]))
     return Exposure(
         kilovolt=generator.uniform(*kilovolt),
         quanta=quanta,
@@ -118,20 +129,45 @@ def draw_exposure(
         blur_px=math.hypot(generator.uniform(0.1, 0.2) / pixel, generator.uniform(0.25, 0.5)),
         electronic=generator.uniform(3, 9) * pixel / 0.15,
         contrast=generator.uniform(0.85, 1.15),
-        toe=generator.uniform(0, 0.7),
+        toe=generator.uniform(0, 0.9),
         local_contrast=float(max(0.0, generator.uniform(-0.3, 0.7))),
         black=generator.uniform(0.0, 0.12),
         white=generator.uniform(0.72, 1.0),
+        depth_bits=int(generator.integers(10, 15)),
+        multiscale=bands,
+        gamma=generator.uniform(0.9, 1.7),
+        window=(generator.uniform(4, 24), generator.uniform(99.0, 99.8)),
+        row_noise=float(generator.choice([0.0, generator.uniform(0.0, 0.25)])),
     )
 
 
 def draw_collimation(generator: Generator, size: int, share: float = 0.55) -> FloatArray | None:
     """Corners (x, y) of the collimated field in pixels, shape (4, 2), or None for `1 - share` of images."""
-    if generator.random() > share:
-        return None
+    chance = generator.random()
     low = generator.uniform(-0.08, 0.08, 2)
     high = generator.uniform(0.92, 1.08, 2)
     corners = np.array([[low[0], low[1]], [high[0], low[1]], [high[0], high[1]], [low[0], high[1]]]) - 0.5
     angle = math.radians(generator.normal(0, 2.0))
     turn = np.array([[math.cos(angle), -math.sin(angle)], [math.sin(angle), math.cos(angle)]])
-    return np.asarray((corners @ turn.T + 0.5) * size)
+    return None if chance > share else np.asarray((corners @ turn.T + 0.5) * size)
+
+
+def dressed(generator: Generator, shot: Shot, region: str) -> Shot:
+    """The shot with what an image has besides the body: marker, text, cloth, folds, tubes, grid, field.
+
+    Args:
+        generator: source of the variation; streams of its own are spawned for each kind of thing.
+        shot: pose, detector and exposure.
+        region: "pelvis", "hip" or "wrist".
+    """
+    flat, text, grid, collimation = generator.spawn(4)
+    level = collimation.choice([0.0, 1.0, np.nan], p=[0.5, 0.1, 0.4])
+    return replace(
+        shot,
+        overlays=draw_overlays(flat, shot.size, shot.spacing_mm, shot.laterality, region),
+        burned_text=draw_text(text, shot.size, shot.laterality, region),
+        grid_lines=draw_grid(grid),
+        field=draw_collimation(collimation, shot.size),
+        # Without a shutter the console shows what the detector saw outside: scatter alone.
+        field_level=None if np.isnan(level) else float(level),
+    )

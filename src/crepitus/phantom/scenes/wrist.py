@@ -8,13 +8,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crepitus.phantom.anatomy.wrist import build_wrist, size_of
+from crepitus.phantom.extras.draw import draw_wrist_extras
 from crepitus.phantom.injuries.wrist import KINDS, draw_wrist_injury
-from crepitus.phantom.scene import Anatomy, Extras, Person, SceneKind, Shot
+from crepitus.phantom.scene import Anatomy, Person, SceneKind, Shot
 from crepitus.phantom.scenes.common import (
     detector_for,
     draw_adult,
-    draw_collimation,
     draw_exposure,
+    dressed,
     posed,
     rotation,
 )
@@ -46,7 +47,7 @@ def _lateral(left: bool) -> FloatArray:
 
 
 def shoot(generator: Generator, anatomy: Anatomy, view: str, size: int) -> Shot:
-    """One exposure: palm down ("PA") or on the ulnar edge ("LL"), never quite straight."""
+    """One exposure: palm down ("PA") or on the ulnar edge ("LM"), never quite straight."""
     left = any(bone.solid.name.endswith("-L") for bone in anatomy.bones)
     k = size_of(anatomy.person)
     field = float(np.clip(generator.uniform(120.0, 160.0) * (0.35 + 0.65 * k), 80.0, 165.0))
@@ -54,28 +55,28 @@ def shoot(generator: Generator, anatomy: Anatomy, view: str, size: int) -> Shot:
     pronation = float(np.clip(generator.normal(0.0, 5.0), -14, 14))
     tilt = float(np.clip(generator.normal(0.0, 3.0), -8, 8))
     turn = rotation(tilt, pronation, 0.0)
-    if view == "LL":
+    if view == "LM":
         turn = turn @ _lateral(left)
     turn = rotation(0.0, 0.0, in_plane) @ turn
     height = generator.uniform(16.0, 30.0) if view == "PA" else generator.uniform(28.0, 42.0)
     at = np.array([*generator.normal(0.0, 0.03 * field, 2), height])
-    return Shot(
+    shot = Shot(
         view,
         "L" if left else "R",
         posed(turn, anatomy.centre_mm, at),
         detector_for(size, field, _SOURCE_MM, (float(generator.normal(0, 6)), float(generator.normal(0, 6)))),
         draw_exposure(generator, size, field, (50.0, 60.0), (0.02, 0.12)),
-        step_mm=0.9,
-        field=draw_collimation(generator, size),
+        step_mm=0.8,
     )
+    return dressed(generator, shot, "wrist")
 
 
 WRIST = SceneKind(
     "wrist",
-    ("PA", "LL"),
+    ("PA", "LM"),
     build_wrist,
     draw_wrist_injury,
-    lambda generator, anatomy, metal: Extras(),
+    draw_wrist_extras,
     shoot,
     KINDS,
     draw_wrist_person,

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from crepitus.phantom.solid.clay_kernels import add_ball, add_plate, add_tube, displace
+from crepitus.phantom.solid.clay_kernels import REACH_MM, add_ball, add_plate, add_tube, displace
 from crepitus.phantom.solid.field import (
     CORTEX,
     DISTANCE,
@@ -25,9 +25,6 @@ from crepitus.phantom.solid.field import (
 from crepitus.phantom.solid.outline import Outline
 
 FloatArray = NDArray[np.float64]
-
-_REACH_MM = 9.0
-"""How far around a primitive its distance is written; farther off only the sign and a bound matter."""
 
 IDENTITY = np.eye(3)
 
@@ -89,7 +86,7 @@ class Clay:
         table[:, 5] = stuff.cortex_mm if cortex is None else cortex
         table[:, 6] = stuff.fill if fill is None else fill
         table[:, 7:10] = direction
-        reach = r.max() + _REACH_MM + stuff.blend_mm
+        reach = r.max() + REACH_MM + stuff.blend_mm
         low, high = self._cells(points.min(axis=0) - reach, points.max(axis=0) + reach)
         add_tube(self.field, self.origin_mm, self.spacing_mm, low, high, table, stuff.blend_mm, carve)
 
@@ -105,7 +102,7 @@ class Clay:
         """Add an ellipsoid: `radii` (3,) in mm along the rows of `axes` (3, 3); one number is a sphere."""
         r = np.broadcast_to(np.asarray(radii, dtype=np.float64), (3,)).copy()
         c = np.asarray(centre, dtype=np.float64)
-        reach = r.max() + _REACH_MM + stuff.blend_mm
+        reach = r.max() + REACH_MM + stuff.blend_mm
         low, high = self._cells(c - reach, c + reach)
         numbers = np.array([*c, *r, stuff.cortex_mm, stuff.fill, stuff.blend_mm])
         add_ball(self.field, self.origin_mm, self.spacing_mm, low, high, numbers, axes.copy(), carve)
@@ -142,7 +139,7 @@ class Clay:
                 for sign in (-1, 1)
             ]
         )
-        low, high = self._cells(spread.min(axis=0) - _REACH_MM, spread.max(axis=0) + _REACH_MM)
+        low, high = self._cells(spread.min(axis=0) - REACH_MM, spread.max(axis=0) + REACH_MM)
         numbers = np.array([stuff.cortex_mm, stuff.fill, stuff.blend_mm])
         add_plate(
             self.field,

@@ -11,6 +11,9 @@ from crepitus.phantom.solid.field import FieldArray
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 
+REACH_MM = 9.0
+"""How far around a primitive its distance is written; farther off only the sign and a bound matter."""
+
 
 @compiled
 def _join(
@@ -74,14 +77,34 @@ def add_tube(
     """Write a tube; rows of the table: point (3), radii (2), cortex, fill, wide direction (3)."""
     n = table.shape[0]
     p, best_p = np.empty(3), np.empty(3)
+    # Segments that come near enough to a line of cells along k to matter for them.
+    chosen = np.empty(n, dtype=np.int64)
+    reach = table[:, 3:5].max() + REACH_MM + blend
     for i in range(low[0], high[0]):
         p[0] = origin[0] + spacing * i
         for j in range(low[1], high[1]):
             p[1] = origin[1] + spacing * j
-            for k in range(low[2], high[2]):
+            count, near, far = 0, 1e18, -1e18
+            for m in range(n - 1):
+                off = 0.0
+                for a in range(2):
+                    least = min(table[m, a], table[m + 1, a]) - p[a]
+                    most = p[a] - max(table[m, a], table[m + 1, a])
+                    off += max(0.0, least, most) ** 2
+                if off < reach * reach:
+                    chosen[count] = m
+                    count += 1
+                    near = min(near, table[m, 2], table[m + 1, 2])
+                    far = max(far, table[m, 2], table[m + 1, 2])
+            if count == 0:
+                continue
+            first = max(low[2], int((near - reach - origin[2]) / spacing))
+            last = min(high[2], int((far + reach - origin[2]) / spacing) + 2)
+            for k in range(first, last):
                 p[2] = origin[2] + spacing * k
                 best, row, share = 1e18, 0, 0.0
-                for m in range(n - 1):
+                for c in range(count):
+                    m = chosen[c]
                     along, length2, distance2 = 0.0, 0.0, 0.0
                     for a in range(3):
                         e = table[m + 1, a] - table[m, a]
@@ -124,7 +147,7 @@ def _section(table: FloatArray, row: int, share: float, p: FloatArray, q: FloatA
     f = np.sqrt((wide / r1) ** 2 + across2 / (r2 * r2))
     gradient = np.sqrt((wide / (r1 * r1)) ** 2 + across2 / (r2 * r2 * r2 * r2))
     if f < 1e-6:
-        return -min(r1, r2)
+        return float(-min(r1, r2))
     value: float = f * (f - 1.0) / (gradient + 1e-12)
     return value
 

@@ -9,7 +9,8 @@ the X-ray source, for an unrotated patient. All solids of a scene share it.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from dataclasses import field as default
 
 import numpy as np
 from numpy.typing import NDArray
@@ -63,7 +64,7 @@ class Solid:
     origin_mm: FloatArray
     spacing_mm: float
     field: FieldArray
-    grain: FloatArray = field(default_factory=lambda: grain_along(np.array([0.0, 1.0, 0.0])))
+    grain: FloatArray = default(default_factory=lambda: grain_along(np.array([0.0, 1.0, 0.0])))
     ragged_mm: float = 0.9
 
     @property

@@ -1,7 +1,8 @@
-"""From path lengths to pixel values: spectrum, Beer-Lambert, scatter, blur, quanta, logarithm, tone curve."""
+"""From path lengths to quanta: spectrum, Beer-Lambert, scatter, grid, detector blur, noise."""
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import cv2
@@ -34,6 +35,9 @@ DENSITY_G_CM3 = np.array([1.92, 1.06, 0.95, 4.54, 7.874, 11.35])
 BONE, SOFT, ADIPOSE, TITANIUM, STEEL, LEAD = range(6)
 MATERIALS = 6
 
+_THICK = 4.0
+"""Optical depth at which the scattered share reaches `Exposure.scatter_fraction`: about 20 cm of tissue."""
+
 
 @dataclass(frozen=True)
 class Spectrum:
@@ -55,31 +59,42 @@ def linear_attenuation(energies_kev: FloatArray) -> FloatArray:
     return np.asarray(np.stack(rows) * DENSITY_G_CM3[:, None] / 10.0)
 
 
-def tube_spectrum(kilovolt: float, bins: int = 4) -> Spectrum:
+def tube_spectrum(kilovolt: float, bins: int = 4, filtration_mm: float = 3.0) -> Spectrum:
     """A filtered bremsstrahlung spectrum as a few energies.
 
-    Kramers' law, weight (kV - E), behind 3 mm of aluminium. Its attenuation is taken as a photoelectric term
-    proportional to E^-3 plus a constant, through the values of NIST table 3 at 30 keV (0.305 /mm) and 60 keV
-    (0.0750 /mm).
+    Kramers' law, weight (kV - E), behind aluminium of 2.5-3 mm. Its attenuation is taken as a photoelectric
+    term proportional to E^-3 plus a constant, through the values of NIST table 3 at 30 keV (0.305 /mm) and
+    60 keV (0.0750 /mm).
     """
     edges = np.linspace(25.0, max(kilovolt, 40.0), bins + 1)
     energies = (edges[:-1] + edges[1:]) / 2
     aluminium = 0.0422 + 0.2624 * (30.0 / energies) ** 3
-    weights = np.maximum(kilovolt - energies, 0.0) * np.exp(-aluminium * 3.0)
+    weights = np.maximum(kilovolt - energies, 0.0) * np.exp(-aluminium * filtration_mm)
     return Spectrum(energies, weights / weights.sum())
 
 
 @compiled
 def _transmit(lengths: FloatArray, attenuation: FloatArray, weights: FloatArray, out: FloatArray) -> None:
+    columns = out.shape[1]
+    depth = np.empty((weights.shape[0], columns))
     for i in range(out.shape[0]):
-        for j in range(out.shape[1]):
-            total = 0.0
+        depth[:] = 0.0
+        for m in range(attenuation.shape[0]):
+            layer = lengths[m, i]
+            longest = 0.0
+            for j in range(columns):
+                longest = max(longest, abs(layer[j]))
+            # Most rows hold two or three materials.
+            if longest == 0.0:
+                continue
             for e in range(weights.shape[0]):
-                depth = 0.0
-                for m in range(attenuation.shape[0]):
-                    depth += attenuation[m, e] * lengths[m, i, j]
-                total += weights[e] * np.exp(-depth)
-            out[i, j] = total
+                for j in range(columns):
+                    depth[e, j] += attenuation[m, e] * layer[j]
+        for j in range(columns):
+            out[i, j] = 0.0
+        for e in range(weights.shape[0]):
+            for j in range(columns):
+                out[i, j] += weights[e] * np.exp(-depth[e, j])
 
 
 def transmission(lengths_mm: FloatArray, spectrum: Spectrum) -> FloatArray:
@@ -99,10 +114,48 @@ def transmission(lengths_mm: FloatArray, spectrum: Spectrum) -> FloatArray:
     return out
 
 
+@compiled
+def _bin(values: FloatArray, factor: int, out: FloatArray) -> None:
+    share = 1.0 / (factor * factor)
+    for i in range(out.shape[0]):
+        for j in range(out.shape[1]):
+            total = 0.0
+            for a in range(factor):
+                for b in range(factor):
+                    total += values[i * factor + a, j * factor + b]
+            out[i, j] = total * share
+
+
 def binned(values: FloatArray, factor: int) -> FloatArray:
     """Mean over squares of `factor` x `factor` elements."""
-    rows, columns = values.shape[0] // factor, values.shape[1] // factor
-    return np.asarray(values.reshape(rows, factor, columns, factor).mean(axis=(1, 3)))
+    out = np.empty((values.shape[0] // factor, values.shape[1] // factor))
+    _bin(np.ascontiguousarray(values, dtype=np.float64), factor, out)
+    return out
+
+
+@dataclass(frozen=True)
+class GridLines:
+    """The shadow of an anti-scatter grid, or the moire of its lines with the pixels.
+
+    Attributes:
+        amplitude: of the lines, share of the signal.
+        period_px: distance of the lines in pixels.
+        angle_deg: of the lines against the columns.
+        cutoff: share of the signal lost from one side of the image to the other, as with a grid off centre.
+    """
+
+    amplitude: float
+    period_px: float
+    angle_deg: float = 0.0
+    cutoff: float = 0.0
+
+    def pattern(self, rows: int, columns: int) -> FloatArray:
+        """Factor on the signal, shape (rows, columns), mean about 1."""
+        y, x = np.arange(rows)[:, None] - rows / 2, np.arange(columns)[None, :] - columns / 2
+        angle = math.radians(self.angle_deg)
+        along = x * math.cos(angle) + y * math.sin(angle)
+        lines = 1.0 + self.amplitude * np.sin(2 * math.pi / self.period_px * along)
+        return np.asarray(lines * (1.0 + self.cutoff * x / columns))
 
 
 @dataclass(frozen=True)
@@ -120,6 +173,11 @@ class Exposure:
         local_contrast: strength of the vendors' unsharp enhancement.
         black, white: output levels 0..1 of the direct beam and of dense bone.
         bits: 8 or 16, bits of the output.
+        depth_bits: of the detector's converter, 10-14; see `processing.digitized`.
+        multiscale: 0..1, how far bands of detail are evened out; see `processing.multiscale`.
+        gamma: exponent of the tone curve between black and white; below 1 lifts soft tissue.
+        window: percentiles of the body's log signal that are shown at the levels `black` and `white`.
+        row_noise: standard deviation of the offset of a read-out row, share of the electronic noise.
     """
 
     kilovolt: float
@@ -133,55 +191,57 @@ class Exposure:
     black: float
     white: float
     bits: int = 8
+    depth_bits: int = 14
+    multiscale: float = 0.0
+    gamma: float = 1.0
+    window: tuple[float, float] = (10.0, 99.6)
+    row_noise: float = 0.0
 
 
-def expected_signal(primary: FloatArray, exposure: Exposure) -> FloatArray:
-    """Expected quanta per pixel, shape (rows, columns): primary, scatter and detector blur."""
+def scattered(primary: FloatArray, exposure: Exposure) -> FloatArray:
+    """Scattered share of the direct beam per pixel, shape (rows, columns), not negative.
+
+    Relative to the primary it grows with the optical depth and reaches `scatter_fraction` behind about 20 cm
+    of tissue. It arrives spread over centimetres.
+    """
     rows, columns = primary.shape
     small = cv2.resize(primary, (max(8, columns // 8), max(8, rows // 8)), interpolation=cv2.INTER_AREA)
-    # Scatter leaves where primary is absorbed, and arrives spread over centimetres.
-    source = small * (1.0 - small) * 2.0
-    spread = cv2.GaussianBlur(source, (0, 0), small.shape[1] / 9, borderType=cv2.BORDER_REFLECT)
-    scatter = exposure.scatter_fraction * cv2.resize(spread, (columns, rows), interpolation=cv2.INTER_CUBIC)
-    total = primary + np.maximum(scatter, 0.0)
+    depth = -np.log(np.clip(small, 1e-6, 1.0))
+    source = small * np.minimum(depth / _THICK, 1.5)
+    wide = cv2.GaussianBlur(source, (0, 0), small.shape[1] / 9, borderType=cv2.BORDER_REFLECT)
+    near = cv2.GaussianBlur(source, (0, 0), small.shape[1] / 30, borderType=cv2.BORDER_REFLECT)
+    spread = cv2.resize(0.65 * wide + 0.35 * near, (columns, rows), interpolation=cv2.INTER_LINEAR)
+    return np.asarray(exposure.scatter_fraction * spread)
+
+
+def expected_signal(
+    primary: FloatArray, exposure: Exposure, grid: GridLines | None = None, aperture: FloatArray | None = None
+) -> FloatArray:
+    """Expected quanta per pixel, shape (rows, columns): primary, scatter, grid and detector blur.
+
+    Args:
+        primary: transmitted share of the direct beam.
+        exposure: beam and detector.
+        grid: its lines, or None.
+        aperture: share of the beam that the collimator lets through, shape (rows, columns), or None for all.
+    """
+    seen = primary if aperture is None else primary * aperture
+    total = seen + scattered(seen, exposure)
     if exposure.blur_px > 0:
         total = cv2.GaussianBlur(total, (0, 0), exposure.blur_px)
+    if grid is not None:
+        total = total * grid.pattern(*total.shape)
     return np.asarray(total * exposure.quanta)
 
 
 def detected(expected: FloatArray, exposure: Exposure, generator: np.random.Generator) -> FloatArray:
     """Quanta that were counted: Poisson plus electronic noise, slightly correlated by the read-out."""
-    counts = generator.poisson(expected) - expected
-    counts = counts + generator.normal(0.0, exposure.electronic, expected.shape)
+    noise = generator.poisson(expected) - expected
+    if exposure.electronic > 0:
+        noise += exposure.electronic * generator.standard_normal(expected.shape, dtype=np.float32)
     # Light spreads in the scintillator, so that neighbouring pixels share part of their noise.
-    noise = cv2.GaussianBlur(counts, (0, 0), 0.45)
+    noise = cv2.GaussianBlur(noise, (0, 0), 0.45)
+    if exposure.row_noise > 0:
+        # Rows are read out together: a common offset, lost in thick parts, faint in the direct beam.
+        noise += exposure.row_noise * exposure.electronic * generator.standard_normal((len(expected), 1))
     return np.asarray(np.maximum(expected + noise, 1.0))
-
-
-def log_signal(quanta: FloatArray, exposure: Exposure) -> FloatArray:
-    """Optical path length, -ln(signal / direct beam); bone is high."""
-    return np.asarray(-np.log(np.maximum(quanta, 1.0) / exposure.quanta))
-
-
-def tone(
-    values: FloatArray, low: float, high: float, exposure: Exposure
-) -> NDArray[np.uint8] | NDArray[np.uint16]:
-    """Display values of a log signal.
-
-    Args:
-        values: output of `log_signal`, shape (rows, columns).
-        low: value shown at the level `black`.
-        high: value shown at the level `white`.
-        exposure: contrast, toe, local contrast, levels and bits.
-    """
-    x = (values - low) / max(high - low, 1e-6)
-    if exposure.local_contrast > 0:
-        wide = cv2.GaussianBlur(x, (0, 0), 0.04 * x.shape[1])
-        x = x + exposure.local_contrast * (x - wide)
-    linear = 0.5 + exposure.contrast * (x - 0.5)
-    curved = 1.0 / (1.0 + np.exp(-5.0 * exposure.contrast * (x - 0.5)))
-    level = (1 - exposure.toe) * linear + exposure.toe * curved
-    level = exposure.black + (exposure.white - exposure.black) * level
-    if exposure.bits == 8:
-        return np.asarray(np.clip(np.rint(level * 255.0), 0, 255), dtype=np.uint8)
-    return np.asarray(np.clip(np.rint(level * 65535.0), 0, 65535), dtype=np.uint16)

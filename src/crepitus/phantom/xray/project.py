@@ -31,6 +31,7 @@ class Detector:
         pitch_mm: their spacing.
         source_mm: position (x, y, z) of the focal spot, shape (3,); z = inf means a parallel beam along z.
         origin_mm: (x, y) of the outer corner of element (0, 0).
+        per_pixel: elements per pixel and axis of the image; a ray each.
     """
 
     rows: int
@@ -38,11 +39,12 @@ class Detector:
     pitch_mm: float
     source_mm: tuple[float, float, float]
     origin_mm: tuple[float, float]
+    per_pixel: int = 1
 
     def part(self, row: int, column: int, rows: int, columns: int) -> Detector:
         """The grid of a rectangle of the elements."""
         x, y = self.origin_mm[0] + column * self.pitch_mm, self.origin_mm[1] + row * self.pitch_mm
-        return Detector(rows, columns, self.pitch_mm, self.source_mm, (x, y))
+        return Detector(rows, columns, self.pitch_mm, self.source_mm, (x, y), self.per_pixel)
 
     def coarser(self, factor: int) -> Detector:
         """The same area with elements `factor` times as wide; rows and columns must be multiples of it."""
@@ -214,14 +216,18 @@ def tissue_paths(
     pose: Pose,
     textures: Textures,
     *,
-    coarser: int = 4,
+    coarser: int | None = None,
 ) -> FloatArray:
     """Path lengths through soft tissue, shape (2, rows, columns): lean and adipose, mm.
 
-    They are smooth: integrated on a grid `coarser` times as wide, a divisor of rows and columns.
+    They are smooth: integrated on a grid `coarser` times as wide, a divisor of rows and columns; None means
+    as wide as the step of the finest tissue allows.
     """
     import cv2
 
+    if coarser is None:
+        finest = min((tissue.step_mm for tissue in tissues), default=detector.pitch_mm)
+        coarser = max((k for k in (1, 2, 4, 8) if k * detector.pitch_mm <= 0.85 * finest), default=1)
     coarse = detector.coarser(coarser)
     out = np.zeros((2, coarse.rows, coarse.columns))
     for tissue in tissues:
