@@ -112,7 +112,7 @@ def test_scatter_adds_signal_and_lowers_contrast():
 
 
 def test_scatter_grows_with_thickness_and_reaches_its_share():
-    # Uniform objects: the spread changes nothing; at optical depth 4 the ratio to the primary is the fraction.
+    # Uniform objects: the spread changes nothing; at depth 4 the ratio to the primary is the fraction.
     ratios = []
     for depth in (1.0, 2.0, 4.0):
         primary = np.full((64, 64), np.exp(-depth))

@@ -17,6 +17,7 @@ from crepitus.phantom.xray.physics import (
     BONE,
     MATERIALS,
     SOFT,
+    Exposure,
     binned,
     detected,
     expected_signal,
@@ -44,6 +45,9 @@ Pixels = NDArray[np.uint8] | NDArray[np.uint16]
 _ANCHOR_GRID = 64
 _DIRECT = 0.15
 """Optical depth up to which a ray counts as direct beam."""
+
+_LEAST_BODY = 16
+"""Fewest rays of the coarse look that make a histogram."""
 
 _LEAST_WINDOW = 0.4
 """Smallest difference of log signals between black and white."""
@@ -107,8 +111,8 @@ def surroundings(subject: Subject, shot: Shot, detector: Detector) -> FloatArray
         pieces = [(solid, Motion()) for m, solid in subject.extras.metal if m == material]
         metal = chord_paths(pieces, detector, shot.pose, shot.step_mm)
         result[material] += metal
-        # A cast of plaster counts as soft tissue; it is worn outside, and takes no tissue's place.
-        if material != SOFT:
+        # A cast of plaster counts as bone; it is worn outside, and takes no tissue's place.
+        if material != BONE:
             hollow += metal
     result[SOFT] = np.maximum(result[SOFT] - hollow, 0.0)
     return result
@@ -123,7 +127,7 @@ def _displace_tissue(around: FloatArray, bones: FloatArray, out: FloatArray) -> 
             marrow = max(occupied - tissue, 0.0)
             lean = min(around[SOFT, i, j], occupied)
             fat = min(around[ADIPOSE, i, j], occupied - lean)
-            out[BONE, i, j] = tissue
+            out[BONE, i, j] = around[BONE, i, j] + tissue
             out[SOFT, i, j] = around[SOFT, i, j] + (_MARROW_LEAN * marrow - lean)
             out[ADIPOSE, i, j] = around[ADIPOSE, i, j] + ((1 - _MARROW_LEAN) * marrow - fat)
 
@@ -151,14 +155,21 @@ def _anchors(subject: Subject, shot: Shot) -> tuple[float, float]:
     """
     coarse = shot.detector.coarser(shot.detector.rows // _ANCHOR_GRID)
     lengths = expose(subject.unbroken, shot, coarse).lengths
-    primary = transmission(lengths, tube_spectrum(shot.exposure.kilovolt))
-    seen = -np.log(primary + scattered(primary, shot.exposure) + 1e-4)
-    # The direct beam beside the body does not count.
+    _, metal_high = _window(lengths, shot.exposure)
+    lengths[ADIPOSE + 1 :] = 0.0
+    low, high = _window(lengths, shot.exposure)
+    # Some consoles leave room for metal above bone, others show it as white as can be.
+    high += shot.exposure.metal_room * max(0.0, metal_high - high)
+    return low, max(high, low + _LEAST_WINDOW)
+
+
+def _window(lengths: FloatArray, exposure: Exposure) -> tuple[float, float]:
+    """Percentiles of the log signal behind the body; the direct beam beside it does not count."""
+    primary = transmission(lengths, tube_spectrum(exposure.kilovolt))
+    seen = -np.log(primary + scattered(primary, exposure) + 1e-4)
     body = seen[seen > _DIRECT]
-    if body.size < 16:
-        body = seen.ravel()
-    low, high = np.percentile(body, shot.exposure.window)
-    return float(low), float(max(high, low + _LEAST_WINDOW))
+    low, high = np.percentile(body if body.size >= _LEAST_BODY else seen, exposure.window)
+    return float(low), float(high)
 
 
 def expected_quanta(exposed: Exposed, shot: Shot, overlays: Sequence[int] | None = None) -> FloatArray:

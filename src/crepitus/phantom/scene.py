@@ -155,7 +155,7 @@ class Extras:
 
     Attributes:
         gas: in the bowel.
-        metal: material and solid of each piece of hardware, body frame.
+        metal: material and solid of each piece of hardware, body frame; plaster counts as bone.
         remodelling: old healed fractures, by bone.
         tunnels: nutrient canals by bone, rows as in `Bone`.
         notes: further columns of the `images` table, for example {"gas": 1}.

@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 
 from crepitus.phantom.extras.bone import draw_bone_extras
 from crepitus.phantom.extras.gas import draw_gas, gas_notes
-from crepitus.phantom.extras.metal import HIP_KINDS, NO_HARDWARE, PELVIS_KINDS, draw_hardware
+from crepitus.phantom.extras.hardware import NO_HARDWARE
+from crepitus.phantom.extras.metal import HIP_KINDS, PELVIS_KINDS, draw_hardware
 from crepitus.phantom.extras.wrist import draw_worn, draw_wrist_hardware
 from crepitus.phantom.scene import Anatomy, Extras
 

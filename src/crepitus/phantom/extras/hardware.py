@@ -1,8 +1,9 @@
-"""Pieces of hardware as solids on fine grids: rods, screws, plates with holes, balls, cups."""
+"""What an operation left, as solids on fine grids: rods, screws, plates with holes, balls, cups."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,12 +12,32 @@ from crepitus.phantom.solid.clay import Clay, Stuff, curve
 from crepitus.phantom.solid.field import DISTANCE, FAR_MM, Solid
 
 FloatArray = NDArray[np.float64]
+Piece = tuple[int, Solid]
+"""A material of `physics` and a solid of it."""
 
 FINE_MM = 0.6
 COARSE_MM = 0.9
 
 _HARD = Stuff(0.0, 1.0, 0.4)
 _MARGIN_MM = 2.5
+
+
+@dataclass(frozen=True)
+class Hardware:
+    """What an operation left.
+
+    Attributes:
+        kind: for example "hip screw".
+        pieces: material and solid of each.
+        removed: bone that was taken away, by the name of the bone, rows as the tunnels of `Bone`.
+    """
+
+    kind: str | None
+    pieces: tuple[Piece, ...]
+    removed: Mapping[str, FloatArray]
+
+
+NO_HARDWARE = Hardware(None, (), {})
 
 
 def unit(vector: FloatArray) -> FloatArray:

@@ -22,8 +22,9 @@ def _tube(canvas: Canvas, line: FloatArray, outer_mm: float, inner_mm: float, st
     canvas.add(SOFT, 1.25 * share * tube_profile(distance, wide, inner_mm * share))
     if stripe_mm > 0:
         off = 0.45 * outer_mm
-        half = max(0.22 * outer_mm, 0.5 * canvas.spacing_mm)
-        canvas.add(BONE, stripe_mm * np.exp(-(((distance - off) / half) ** 2)))
+        true = 0.22 * outer_mm
+        half = max(true, 0.5 * canvas.spacing_mm)
+        canvas.add(BONE, stripe_mm * true / half * np.exp(-(((distance - off) / half) ** 2)))
 
 
 def draw_bladder_catheter(generator: Generator, canvas: Canvas) -> None:

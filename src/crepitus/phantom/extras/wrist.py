@@ -5,18 +5,26 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from crepitus.phantom.extras.hardware import rod, screw, shaped, strip, unit
-from crepitus.phantom.extras.metal import Hardware, Piece
+from crepitus.phantom.extras.hardware import Hardware, Piece, rod, screw, shaped, strip, unit
 from crepitus.phantom.scene import Anatomy, Site
 from crepitus.phantom.solid.clay import Clay, Stuff, curve
 from crepitus.phantom.solid.field import Solid
-from crepitus.phantom.solid.outline import outline
-from crepitus.phantom.xray.physics import SOFT, STEEL, TITANIUM
+from crepitus.phantom.solid.outline import Outline, outline
+from crepitus.phantom.xray.physics import BONE, STEEL, TITANIUM
 
 FloatArray = NDArray[np.float64]
 Generator = np.random.Generator
 
+_GROWN = 15.0
 _HARD = Stuff(0.0, 1.0, 0.3)
+
+
+def _plate_outline(half_mm: float, length_mm: float) -> Outline:
+    """A T with rounded corners: u across to the ulna, v to the fingers, both from the foot of its head."""
+    knots = [[-half_mm, 12.0], [0, 13.0], [half_mm, 10.0], [half_mm, 5.0], [4.6, -2.0]]
+    knots += [[4.2, -0.5 * length_mm], [4.0, -length_mm], [0, -length_mm - 3]]
+    knots += [[-4.0, -length_mm], [-4.2, -0.5 * length_mm], [-4.6, -2.0], [-half_mm, 5.0]]
+    return outline(np.array(knots), spacing_mm=0.6, margin_mm=4.0)
 
 
 def volar_plate(generator: Generator, site: Site) -> Hardware:
@@ -28,50 +36,36 @@ def volar_plate(generator: Generator, site: Site) -> Hardware:
     """
     s, a, b = np.asarray(site.axes)
     half, length = 0.8 * site.radius_mm, float(generator.uniform(38, 52))
-    # u runs across to the ulna, v to the fingers; the head of the T lies 6 mm beyond the site.
-    top, neck = 12.0, -2.0
-    knots = [[-half, top], [0, top + 1.0], [half, top - 2], [half, 5.0], [4.6, neck]]
-    knots += [[4.2, -0.5 * length], [4.0, -length], [0, -length - 3], [-4.0, -length], [-4.2, -0.5 * length]]
-    knots += [[-4.6, neck], [-half, 5.0]]
-    flat = outline(np.array(knots), spacing_mm=0.6, margin_mm=4.0)
+    flat = _plate_outline(half, length)
     origin = site.origin_mm - (0.62 * site.radius_mm + 1.5) * b
     axes = np.stack([a, s, np.cross(a, s)])
-    out = -b if axes[2] @ -b > 0 else b
-    sign = 1.0 if axes[2] @ -b > 0 else -1.0
-    # The radius flares to the palm at its end, and so does the plate.
+    # The radius flares a little to the palm at its end, and so does the plate.
     shape = np.zeros(10)
-    shape[2], shape[5] = sign * 0.08, sign * 0.006
-    thickness = np.array([2.2, 0, 0, 0, 0, 0, 0])
+    shape[2] = -0.06 * float(np.sign(axes[2] @ b))
+    slope = shape[2] * axes[2] + s
     corners = np.array([[u, v] for u in flat.u_range for v in flat.v_range]) @ axes[:2] + origin
     clay = Clay(corners.min(axis=0) - 5.0, corners.max(axis=0) + 5.0, 0.6)
-    clay.plate(flat, origin, axes, shape, thickness, _HARD)
-
-    def at(u: float, v: float) -> FloatArray:
-        return np.asarray(origin + u * a + v * s + (shape[2] * v + shape[5] * v * v) * axes[2])
-
-    pieces: list[Piece] = []
-    across = [0.75 * half * u for u in (-0.95, -0.35, 0.3, 0.9)]
-    distal = [(u, 9.0 + generator.normal(0, 0.4)) for u in across] + [
-        (0.4 * half * u, 4.5) for u in (-1, 0.9)
+    clay.plate(flat, origin, axes, shape, np.array([2.2, 0, 0, 0, 0, 0, 0]), _HARD)
+    # Two rows near the joint, a row down the shaft.
+    distal = [(0.75 * half * u, 9.0) for u in (-0.95, -0.35, 0.3, 0.9)] + [
+        (0.4 * half * u, 4.5) for u in (-1, 1)
     ]
     shaft = [(0.0, -length + 4.0 + 10.0 * n) for n in range(int(length / 12))]
+    pieces: list[Piece] = []
     for n, (u, v) in enumerate([*distal, *shaft]):
-        place, far = at(u, v), n >= len(distal)
-        hole = np.array([place - 3 * b, place + 3 * b])
-        clay.tube(hole, np.full(2, 1.7 if far else 1.3), _HARD, carve=True)
+        place, far = np.asarray(origin + u * a + v * slope), n >= len(distal)
+        clay.tube(
+            np.array([place - 3 * b, place + 3 * b]), np.full(2, 1.7 if far else 1.3), _HARD, carve=True
+        )
         if generator.random() < 0.12:
             continue
         direction = unit(b + 0.06 * generator.standard_normal(3) + (0.0 if far else 0.08) * s)
-        depth = float(generator.uniform(12, 15) if far else generator.uniform(16, 21))
+        tip = place + float(generator.uniform(12, 15) if far else generator.uniform(16, 21)) * direction
         width = 2.7 if far else 2.4
-        head = place + 0.8 * out
-        tip = place + depth * direction
-        pieces.append(
-            (
-                TITANIUM,
-                screw(f"plate-screw{n}", head, tip, width, core=0.75, pitch_mm=0.9, head_diameter_mm=4.0),
-            )
+        one = screw(
+            f"plate-screw{n}", place - 0.8 * b, tip, width, core=0.75, pitch_mm=0.9, head_diameter_mm=4.0
         )
+        pieces.append((TITANIUM, one))
     return Hardware("volar plate", ((TITANIUM, clay.finish("volar-plate")), *pieces), {})
 
 
@@ -135,7 +129,9 @@ def draw_wrist_hardware(generator: Generator, anatomy: Anatomy) -> Hardware:
     """A plate or wires on the radius, whichever side there is; a wire through the origin without any site."""
     distal = sorted(name for name in anatomy.sites if name.startswith("radius-distal"))
     shaft = sorted(name for name in anatomy.sites if name.startswith("radius-shaft"))
-    kind = generator.choice(["volar plate", "shaft plate", "wires"], p=[0.5, 0.15, 0.35])
+    # Children hardly ever get a plate.
+    shares = [0.5, 0.15, 0.35] if anatomy.person.age >= _GROWN else [0.0, 0.15, 0.85]
+    kind = generator.choice(["volar plate", "shaft plate", "wires"], p=shares)
     if kind == "shaft plate" and shaft:
         return shaft_plate(generator, anatomy.sites[shaft[0]])
     if not distal:
@@ -160,9 +156,12 @@ def _around(anatomy: Anatomy, low_y: float, high_y: float) -> tuple[FloatArray, 
 
 
 def cast(generator: Generator, anatomy: Anatomy) -> Solid:
-    """A cast or a splint of plaster around wrist and forearm, counted as soft tissue of its density."""
+    """A cast or a splint of plaster around wrist and forearm.
+
+    Plaster holds as much calcium as bone, at half its density: it counts as bone of half its thickness.
+    """
     half = bool(generator.random() < 0.5)
-    thick, pad = float(generator.uniform(4.0, 5.2)), float(generator.uniform(0.5, 2.0))
+    thick, pad = float(generator.uniform(1.8, 3.0)), float(generator.uniform(1.0, 3.0))
     end = anatomy.centre_mm[1] - float(generator.uniform(20, 50))
     turn = generator.uniform(0, 2 * np.pi)
     side = np.array([np.cos(turn), 0.0, np.sin(turn)])
@@ -171,13 +170,13 @@ def cast(generator: Generator, anatomy: Anatomy) -> Solid:
 
     def distance(points: FloatArray) -> FloatArray:
         skin = _skin(anatomy, points)
-        lumps = 0.5 * np.sin(points[:, 1] / 5.0 + ripple[0]) * np.sin(points[:, 0] / 7.0 + ripple[1])
+        lumps = 0.3 * np.sin(points[:, 1] / 5.0 + ripple[0]) * np.sin(points[:, 0] / 7.0 + ripple[1])
         shell = np.abs(skin - pad - 0.5 * thick) - 0.5 * thick - lumps
         shell = np.maximum(shell, end - points[:, 1])
         return np.asarray(np.maximum(shell, -((points - middle) @ side) - 6.0) if half else shell)
 
     low, high = _around(anatomy, end - 4.0, np.inf)
-    return shaped("cast", low, high, 2.5, distance)
+    return shaped("cast", low, high, 1.6, distance)
 
 
 def bangle(generator: Generator, anatomy: Anatomy) -> Solid:
@@ -206,8 +205,8 @@ def draw_worn(generator: Generator, anatomy: Anatomy) -> tuple[tuple[Piece, ...]
     pieces: list[Piece] = []
     plaster, jewel = bool(chances[0] < 0.06), bool(chances[1] < 0.05)
     if plaster and anatomy.tissue:
-        pieces.append((SOFT, cast(generator, anatomy)))
+        pieces.append((BONE, cast(generator, anatomy)))
     elif jewel and anatomy.tissue:
         pieces.append((STEEL, bangle(generator, anatomy)))
     material = {m for m, _ in pieces}
-    return tuple(pieces), {"cast": int(SOFT in material), "bangle": int(STEEL in material)}
+    return tuple(pieces), {"cast": int(BONE in material), "bangle": int(STEEL in material)}

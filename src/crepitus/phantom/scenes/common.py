@@ -136,6 +136,7 @@ def draw_exposure(
         depth_bits=int(generator.integers(10, 15)),
         multiscale=bands,
         gamma=generator.uniform(0.9, 1.7),
+        metal_room=generator.uniform(0, 1) ** 1.5,
         window=(generator.uniform(4, 24), generator.uniform(99.0, 99.8)),
         row_noise=float(generator.choice([0.0, generator.uniform(0.0, 0.25)])),
     )

@@ -66,7 +66,7 @@ def shoot(generator: Generator, anatomy: Anatomy, view: str, size: int) -> Shot:
         posed(turn, anatomy.centre_mm, at),
         detector_for(size, field, _SOURCE_MM, (float(generator.normal(0, 6)), float(generator.normal(0, 6)))),
         draw_exposure(generator, size, field, (50.0, 60.0), (0.02, 0.12)),
-        step_mm=0.8,
+        step_mm=0.6,
     )
     return dressed(generator, shot, "wrist")
 

@@ -177,6 +177,7 @@ class Exposure:
         multiscale: 0..1, how far bands of detail are evened out; see `processing.multiscale`.
         gamma: exponent of the tone curve between black and white; below 1 lifts soft tissue.
         window: percentiles of the body's log signal that are shown at the levels `black` and `white`.
+        metal_room: 0 if metal is shown as white as dense bone or whiter, 1 if the window makes room for it.
         row_noise: standard deviation of the offset of a read-out row, share of the electronic noise.
     """
 
@@ -195,6 +196,7 @@ class Exposure:
     multiscale: float = 0.0
     gamma: float = 1.0
     window: tuple[float, float] = (10.0, 99.6)
+    metal_room: float = 0.0
     row_noise: float = 0.0
 
 
