@@ -158,6 +158,11 @@ def make_study(request: Request, number: int) -> Study:
     if fractured:
         severity = draw_severity(injury, PRESETS[request.preset])
         broken = kind.injury(injury, anatomy, severity, request.kind)
+        for _ in range(_ATTEMPTS):
+            # No fracture where a prosthesis has replaced the bone: another one instead.
+            if not extras.removed(broken):
+                break
+            broken = kind.injury(injury, anatomy, severity, request.kind)
     return Study(Subject(anatomy, broken, extras, textures), fractured, int(fractured != wrong), metal)
 
 
