@@ -10,38 +10,71 @@ recall over five bins of the visibility figure. Images are kept in --cache and m
 from __future__ import annotations
 
 import argparse
+import os
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import replace
+from functools import partial
+from multiprocessing import get_context
 from pathlib import Path
 
+import cv2
 import numpy as np
 import polars as pl
 import timm
 import torch
 from sklearn.metrics import roc_auc_score
 
-from crepitus.phantom.generate import Request, make_images
+from crepitus.phantom.generate import Request, make_image
 from record import write_result
 
 SPECIFICITY = 0.9
 BINS = 5
 
 
-def images(request: Request, count: int, cache: Path, first: int = 0) -> tuple[np.ndarray, pl.DataFrame]:
-    """Pixels (count, size, size), uint8, and the columns of each image, made once per request."""
-    flags = f"{'-twin' if request.twin else ''}-{request.hardware_correlation:g}-{request.kind or 'any'}"
-    name = f"{request.scene}-{request.preset}-{request.seed}-{request.size}-{count}{flags}"
+def images(
+    request: Request, count: int, cache: Path, *, twins: bool = False
+) -> tuple[np.ndarray, np.ndarray | None, pl.DataFrame]:
+    """Pixels (count, size, size), uint8; those of the unbroken twins; and the columns. Made once per request."""
+    name = f"{request.scene}-{request.preset}-{request.seed}-{request.size}-{count}"
     pixels_file, table_file = cache / f"{name}.npy", cache / f"{name}.parquet"
+    twins_file = cache / f"{name}-twins.npy"
     if not table_file.exists():
         cache.mkdir(parents=True, exist_ok=True)
-        pixels = np.empty((count, request.size, request.size), np.uint8)
-        rows = []
-        for number, sample in enumerate(make_images(request, count)):
-            pixels[number] = sample.radiograph.pixels
-            rows.append({**sample.columns, "label": sample.annotation.label})
-            if number % 100 == 0:
-                print(f"{name}: {number} of {count}", flush=True)
-        np.save(pixels_file, pixels)
+        # As many chunks as keep two processes busy; each image depends on its number only.
+        chunks = [range(low, min(low + 20, count)) for low in range(0, count, 20)]
+        pixels, other, rows = [], [], []
+        with ProcessPoolExecutor(options_workers(), get_context("spawn")) as pool:
+            for done in pool.map(partial(_chunk, request, twins), chunks):
+                for image, twin, columns in done:
+                    pixels.append(image)
+                    other.append(twin)
+                    rows.append(columns)
+                print(f"{name}: {len(rows)} of {count}", flush=True)
+        np.save(pixels_file, np.stack(pixels))
+        if twins:
+            np.save(twins_file, np.stack(other))
         pl.DataFrame(rows, infer_schema_length=None).write_parquet(table_file)
-    return np.load(pixels_file), pl.read_parquet(table_file)
+    unbroken = np.load(twins_file) if twins else None
+    return np.load(pixels_file), unbroken, pl.read_parquet(table_file)
+
+
+def options_workers() -> int:
+    """One process per core that may be used."""
+    return len(os.sched_getaffinity(0))
+
+
+def _chunk(request: Request, twins: bool, numbers: range) -> list[tuple[np.ndarray, np.ndarray, dict]]:
+    """Images, their twins and their columns; the twin of an unbroken image is the image itself."""
+    cv2.setNumThreads(1)
+    done = []
+    for number in numbers:
+        sample = make_image(request, number)
+        twin = sample.radiograph.pixels
+        if twins and sample.columns["fractured"]:
+            twin = make_image(replace(request, twin=True), number).radiograph.pixels
+        columns = {**sample.columns, "label": sample.annotation.label}
+        done.append((sample.radiograph.pixels, twin, columns))
+    return done
 
 
 def augmented(batch: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
@@ -164,9 +197,10 @@ def main() -> None:
     parser.add_argument("--out", type=Path)
     options = parser.parse_args()
     request = {"scene": options.scene, "size": options.size, "preset": options.preset}
-    x, table = images(Request(seed=1000 + options.seed, **request), options.train, options.cache)
-    tx, test = images(Request(seed=2000 + options.seed, **request), options.test, options.cache)
-    wx, _ = images(Request(seed=2000 + options.seed, twin=True, **request), options.test, options.cache)
+    x, _, table = images(Request(seed=1000 + options.seed, **request), options.train, options.cache)
+    tx, wx, test = images(
+        Request(seed=2000 + options.seed, **request), options.test, options.cache, twins=True
+    )
     truth = test["fractured"].to_numpy()
     network = trained(x, table["fractured"].to_numpy(), (tx[:400], truth[:400]), options)
     found, twins = scores(network, tx), scores(network, wx)

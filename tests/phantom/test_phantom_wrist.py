@@ -112,7 +112,7 @@ def test_thumb_lies_where_the_views_show_it(left: bool) -> None:
     frontal = shoot(np.random.default_rng(1), anatomy, "PA", 64).pose.to_world(points)
     # Palm down, fingers up: the thumb of a right hand points to the left of the image.
     assert (frontal[0, 0] < frontal[1, 0]) == (not left)
-    lateral = shoot(np.random.default_rng(1), anatomy, "LL", 64).pose.to_world(points)
+    lateral = shoot(np.random.default_rng(1), anatomy, "LM", 64).pose.to_world(points)
     assert lateral[0, 2] > lateral[1, 2] + 30.0
 
 

@@ -18,9 +18,10 @@ from numpy.typing import NDArray
 
 from crepitus.errors import UsageError
 from crepitus.phantom.render import Pixels, Subject, render
-from crepitus.phantom.scene import Injury, SceneKind, Shot
+from crepitus.phantom.scene import Anatomy, Extras, Injury, SceneKind, Shot
 from crepitus.phantom.scenes import SCENES
 from crepitus.phantom.scenes.common import PRESETS, draw_severity
+from crepitus.phantom.solid.field import DISTANCE
 from crepitus.phantom.solid.textures import base_textures
 from crepitus.phantom.truth import Place, field_mask, landmarks, masks, places
 from crepitus.phantom.xray.project import Textures
@@ -138,7 +139,7 @@ class Study:
 
 @lru_cache(maxsize=2)
 def make_study(request: Request, number: int) -> Study:
-    """Study number `number` of a request.
+    """Study number `number` of a request, with its fractures; twins leave them out when they are rendered.
 
     Person and anatomy, injury, and extras come from streams of their own, so that nothing but the fracture
     differs between studies with and without one.
@@ -156,21 +157,31 @@ def make_study(request: Request, number: int) -> Study:
     extras = kind.extras(extra, anatomy, metal)
     broken = Injury()
     if fractured:
-        severity = draw_severity(injury, PRESETS[request.preset])
-        broken = kind.injury(injury, anatomy, severity, request.kind)
-        for _ in range(_ATTEMPTS):
-            # No fracture where a prosthesis has replaced the bone: another one instead.
-            if not extras.removed(broken):
-                break
-            broken = kind.injury(injury, anatomy, severity, request.kind)
+        broken = _injury(injury, request, anatomy, extras)
     return Study(Subject(anatomy, broken, extras, textures), fractured, int(fractured != wrong), metal)
+
+
+def _injury(generator: np.random.Generator, request: Request, anatomy: Anatomy, extras: Extras) -> Injury:
+    """An injury that no metal replaces: a hip that is a prosthesis has no neck to break.
+
+    Drawn again rather than the metal, so that metal stays independent of the label.
+    """
+    severity = draw_severity(generator, PRESETS[request.preset])
+    injury = Injury()
+    for _ in range(_ATTEMPTS):
+        injury = SCENES[request.scene].injury(generator, anatomy, severity, request.kind)
+        places = np.array([surface.origin_mm for f in injury.fractures for surface in f.surfaces])
+        inside = any((solid.sample(places)[:, DISTANCE] < 0).any() for _, solid in extras.metal)
+        if not inside and not extras.removed(injury):
+            break
+    return injury
 
 
 def make_image(request: Request, index: int) -> Sample:
     """Image number `index` of a request; depends on nothing else."""
     kind = SCENES[request.scene]
     number, view = divmod(index, len(kind.views))
-    study = make_study(request, number)
+    study = make_study(replace(request, twin=False), number)
     streams = np.random.SeedSequence([request.seed, number, 1 + view]).spawn(2)
     shot_stream, noise = (np.random.default_rng(s) for s in streams)
     shot = kind.shot(shot_stream, study.subject.anatomy, kind.views[view], request.size)
@@ -294,8 +305,3 @@ def make_images(request: Request, count: int, workers: int | None = None) -> Ite
         finally:
             # Nobody waits for the rest after Ctrl-C or a full disk.
             pool.shutdown(wait=False, cancel_futures=True)
-
-
-def reseeded(request: Request, seed: int) -> Request:
-    """The same request with another seed."""
-    return replace(request, seed=seed)

@@ -8,10 +8,11 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from crepitus.phantom.injuries.fracture import part_of, surface_height
 from crepitus.phantom.render import Exposed, Subject, with_bones
 from crepitus.phantom.scene import Shot
 from crepitus.phantom.xray.physics import LEAD, STEEL, TITANIUM, binned, transmission, tube_spectrum
-from crepitus.phantom.xray.project import OCCUPIED, bone_paths
+from crepitus.phantom.xray.project import OCCUPIED, Bone, Textures, bone_paths
 from crepitus.structures import Landmarks
 
 FloatArray = NDArray[np.float64]
@@ -120,12 +121,24 @@ def masks(exposed: Exposed, shot: Shot, found: list[Place]) -> NDArray[np.uint8]
     return np.asarray(bone * BONE_BIT + line * LINE_BIT + metal * METAL_BIT, dtype=np.uint8)
 
 
+def _moved(bone: Bone, point: FloatArray, textures: Textures) -> FloatArray:
+    """Where a point of a bone goes with its fragment and with the bone, body coordinates, shape (3,)."""
+    at = point[None]
+    if bone.fracture is not None:
+        surfaces, signs = bone.fracture.packed()
+        heights = np.array([surface_height(row, textures.roughness, *point)[0] for row in surfaces])
+        part = part_of(signs, heights)
+        if part > 0:
+            at = bone.fracture.fragments[part - 1].motion.apply(at)
+    return np.asarray(bone.motion.apply(at)[0])
+
+
 def landmarks(subject: Subject, shot: Shot) -> Landmarks:
     """The landmarks that lie within the image, in pixels."""
-    motions = {bone.solid.name: bone.motion for bone in subject.bones()}
+    bones = {bone.solid.name: bone for bone in subject.bones()}
     names, xy = [], []
     for name, (bone, point) in subject.anatomy.landmarks.items():
-        moved = motions[bone].apply(np.asarray(point, dtype=np.float64)[None])
+        moved = _moved(bones[bone], np.asarray(point, dtype=np.float64), subject.textures)[None]
         at = shot.detector.project(shot.pose.to_world(moved))[0] / shot.detector.per_pixel
         if (at >= 0).all() and (at < shot.size).all():
             names.append(name)

@@ -6,13 +6,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crepitus.phantom.anatomy.forearm import WristMeasures
-from crepitus.phantom.anatomy.sculpt import Lump, bumps, share_border
+from crepitus.phantom.anatomy.sculpt import Lump, bumps, ellipsoid, share_border
 from crepitus.phantom.solid.clay import Stuff
 
 FloatArray = NDArray[np.float64]
 Generator = np.random.Generator
 
-SPACING_MM = 0.9
+SPACING_MM = 0.95
+"""Of the lattice that carpals and metacarpals share."""
 _BODY = Stuff(1.0, 0.28, 3.0)
 
 NAMES = ("scaphoid", "lunate", "triquetrum", "pisiform", "trapezium", "trapezoid", "capitate", "hamate")
@@ -48,7 +49,7 @@ _TUBES: dict[str, list[tuple[list[list[float]], list[list[float]], list[float]]]
     "lunate": [([[10.2, -4.6, -4.5], [10.2, -5.4, 0.5], [10.2, -4.9, 5.0]], [[9.6, 9.4]] * 3, [1, 0, 0])],
     "triquetrum": [([[21.5, -8.8, 0.5], [27.0, -15.0, -0.5]], [[7.8, 7.8], [6.0, 6.4]], [0.8, 0.6, 0])],
     "pisiform": [([[23.8, -9.0, -12.0], [24.2, -12.0, -12.8]], [[4.4, 4.6], [4.2, 4.2]], [1, 0, 0])],
-    "trapezium": [([[-16.8, -24.0, -8.0], [-19.2, -26.8, -9.5]], [[6.6, 6.6], [7.8, 7.2]], [0.8, -0.5, 0])],
+    "trapezium": [([[-16.2, -23.4, -8.0], [-19.2, -26.8, -9.5]], [[7.4, 6.8], [7.8, 7.2]], [0.8, -0.5, 0])],
     "trapezoid": [([[-7.2, -23.5, -2.5], [-8.7, -31.0, -1.0]], [[6.6, 6.8], [7.4, 8.0]], [1, -0.2, 0])],
     "capitate": [
         (
@@ -99,16 +100,16 @@ def _lump(generator: Generator, name: str) -> Lump:
 def carpus(generator: Generator, measures: WristMeasures) -> dict[str, Lump]:
     """The carpals by name; in children those that have begun to ossify."""
     bones = {name: _lump(generator, name) for name in NAMES}
-    depths = _unossified(generator, measures.child)
+    shares = _ossified(generator, measures.child)
     for name, lump in bones.items():
-        # A nucleus grows evenly in its cartilage, so that it is round at first.
-        lump.shrink(0.75 * depths[name])
+        if shares[name] < 1.0:
+            _nucleus(lump, name, shares[name])
     gap = measures.carpal_gap_mm
     # Flat faces: the distal row ends on the line of the metacarpals' bases.
     for name, level, slope in (
-        ("capitate", -37.5, -0.02),
-        ("hamate", -35.2, 0.16),
-        ("trapezoid", -35.0, 0.3),
+        ("capitate", -37.8, 0.12),
+        ("hamate", -34.8, 0.3),
+        ("trapezoid", -32.2, 0.22),
     ):
         x, y, _ = bones[name].grid
         middle = _TUBES[name][0][0][-1][0]
@@ -121,6 +122,11 @@ def carpus(generator: Generator, measures: WristMeasures) -> dict[str, Lump]:
         share_border(bones[a], bones[b], gap)
     for a, b in _FITS:
         bones[a].fit(bones[b], gap)
+    # Round the corner that is left between scaphoid and trapezoid.
+    rounded = ellipsoid(
+        bones["trapezium"].grid, np.array([-17.6, -25.4, -9.0]), np.array([8.0, 7.4, 8.4]), np.eye(3)
+    )
+    bones["trapezium"].cut(rounded, 2.5)
     for name in ("scaphoid", "lunate"):
         body, _ = measures.socket(bones[name].grid, measures.gap_mm)
         bones[name].cut(body, 1.2)
@@ -128,19 +134,28 @@ def carpus(generator: Generator, measures: WristMeasures) -> dict[str, Lump]:
     if measures.child is None:
         return bones
     for name, lump in bones.items():
-        lump.shrink(0.25 * depths[name])
-    return {name: lump for name, lump in bones.items() if (lump.distance < -1.2).any()}
+        lump.shrink(1.5 * (1.0 - shares[name]))
+    return {name: bones[name] for name in NAMES if shares[name] > 0}
 
 
-def _unossified(generator: Generator, age: float | None) -> dict[str, float]:
-    """Depth in mm of the cartilage around the nucleus of each carpal; 0 in adults."""
+def _nucleus(lump: Lump, name: str, share: float) -> None:
+    """Leave what has ossified: round in the middle of the cartilage at first, the whole bone at last."""
+    middle = np.concatenate([np.array(p) for p, _, _ in _TUBES[name][:1]]).mean(axis=0)
+    x, y, z = lump.grid
+    away = np.sqrt((x - middle[0]) ** 2 + (y - middle[1]) ** 2 + (z - middle[2]) ** 2)
+    lump.shrink(4.5 * (1.0 - share))
+    lump.cut(np.asarray(away - (3.0 + 10.5 * share * share), dtype=np.float32), 2.5)
+
+
+def _ossified(generator: Generator, age: float | None) -> dict[str, float]:
+    """Share of each carpal that is bone at an age, 0 for none, 1 in adults."""
     if age is None:
-        return dict.fromkeys(NAMES, 0.0)
+        return dict.fromkeys(NAMES, 1.0)
     result = {}
     for name, (begin, end) in _OSSIFIED.items():
         stage = age + float(np.clip(generator.normal(0, 0.6), -1.2, 1.2))
         share = float(np.clip(0.3 + 0.7 * (stage - begin) / (end - begin), 0.0, 1.0))
-        result[name] = 20.0 if stage < begin + 0.3 else 5.5 * (1.0 - share) + 0.2
+        result[name] = 0.0 if stage < begin + 0.3 else share
     return result
 
 

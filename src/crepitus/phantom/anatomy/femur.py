@@ -1,17 +1,24 @@
-"""The upper half of a femur: head, neck, trochanters, bowed shaft, with landmarks and places where it breaks."""
+"""The upper half of a femur: head, neck, trochanters and bowed shaft, with cortex and trabeculae."""
 
 from __future__ import annotations
 
-import math
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
+from crepitus.phantom.anatomy.femur_frame import (
+    SHAFT_MM,
+    Frame,
+    draw_frame,
+    landmarks_of,
+    lesser_tip,
+    sites_of,
+)
 from crepitus.phantom.anatomy.measures import HipMeasures
 from crepitus.phantom.anatomy.part import Part
 from crepitus.phantom.anatomy.trabeculae import CENTRE_O, SHAFT_POINT, density, lattice, look_up, ramp
-from crepitus.phantom.scene import Person, Site
+from crepitus.phantom.scene import Person
 from crepitus.phantom.solid.clay import Clay, Stuff, curve
 from crepitus.phantom.solid.field import CORTEX, DISTANCE, FILL, Solid
 from crepitus.phantom.solid.textures import smooth_noise
@@ -20,89 +27,9 @@ FloatArray = NDArray[np.float64]
 Generator = np.random.Generator
 
 SPACING_MM = 1.75
-SHAFT_MM = 225.0
-"""Length of the shaft that is built, from where the axes of neck and shaft meet."""
 
-_STRUTS = np.diag([1 / 1.8, 1 / 0.23, 1 / 0.55])
+_STRUTS = np.diag([1 / 1.8, 1 / 0.23, 1 / 0.42])
 """Texture matrix: cells are long along the struts, thin across, and plates rather than rods in depth."""
-
-_ADDUCTION_DEG = 5.0
-"""The shaft runs down and inwards by this angle."""
-
-
-@dataclass(frozen=True)
-class _Frame:
-    """Right femur: directions and lengths; local coordinates (p, y, q) are lateral, down, forward in the
-    plane of the neck, from the centre of the head.
-
-    Attributes:
-        centre: of the head, body coordinates.
-        axes: rows p, y, q in the body, shape (3, 3).
-        neck: direction (p, y) from the head to the shaft.
-        shaft: direction (p, y) down the shaft.
-        length: from the centre of the head to the axis of the shaft along the neck, mm.
-        m: the measures of this side.
-        size: relative to an average femur.
-        bow: forward bow of the shaft, mm.
-    """
-
-    centre: FloatArray
-    axes: FloatArray
-    neck: FloatArray
-    shaft: FloatArray
-    length: float
-    m: HipMeasures
-    size: float
-    bow: float
-
-    @property
-    def meet(self) -> FloatArray:
-        """Local (p, y) of the point where the axes meet."""
-        return self.neck * self.length
-
-    def body(self, local: FloatArray) -> FloatArray:
-        """Local (..., 3) to body coordinates."""
-        return np.asarray(self.centre + np.asarray(local, dtype=np.float64) @ self.axes)
-
-    def on_shaft(self, s: float, across: float = 0.0, forward: float = 0.0) -> FloatArray:
-        """Local point `s` mm down the shaft from `meet`, `across` mm lateral and `forward` mm of its axis."""
-        lateral = np.array([self.shaft[1], -self.shaft[0]])
-        p, y = self.meet + s * self.shaft + across * lateral
-        bow = self.bow * (1.0 - ((s - 160.0) / 160.0) ** 2) if s > 0 else 0.0
-        return np.array([p, y, bow + forward])
-
-    def on_neck(self, n: float, up: float = 0.0, forward: float = 0.0) -> FloatArray:
-        """Local point `n` mm along the neck from the head's centre, `up` mm above its axis."""
-        over = np.array([self.neck[1], -self.neck[0]])
-        p, y = n * self.neck + up * over
-        return np.array([p, y, forward])
-
-
-def _frame(generator: Generator, measures: HipMeasures, side: str) -> _Frame:
-    jitter = np.clip(generator.standard_normal(6), -2.0, 2.0)
-    m = replace(
-        measures,
-        neck_shaft_deg=measures.neck_shaft_deg + 0.8 * jitter[0],
-        anteversion_deg=measures.anteversion_deg + 1.5 * jitter[1],
-        offset_mm=measures.offset_mm + 0.7 * jitter[2],
-        neck_width_mm=measures.neck_width_mm + 0.4 * jitter[3],
-        shaft_radius_mm=measures.shaft_radius_mm + 0.25 * jitter[4],
-    )
-    turn, lean = math.radians(m.anteversion_deg), math.radians(_ADDUCTION_DEG)
-    angle = lean + math.radians(m.neck_shaft_deg)
-    axes = np.array(
-        [[-math.cos(turn), 0.0, -math.sin(turn)], [0.0, 1.0, 0.0], [-math.sin(turn), 0.0, math.cos(turn)]]
-    )
-    return _Frame(
-        centre=np.array([-m.head_distance_mm / 2, 0.0, 0.0]),
-        axes=axes,
-        neck=np.array([math.sin(angle), -math.cos(angle)]),
-        shaft=np.array([-math.sin(lean), math.cos(lean)]),
-        length=m.offset_mm / math.sin(math.radians(m.neck_shaft_deg)),
-        m=m,
-        size=m.head_radius_mm / 23.0,
-        bow=7.0 + 1.5 * jitter[5],
-    )
 
 
 def build_femur(generator: Generator, person: Person, measures: HipMeasures, side: str) -> Part:
@@ -116,10 +43,10 @@ def build_femur(generator: Generator, person: Person, measures: HipMeasures, sid
 
     Returns:
         one solid "femur-R" or "femur-L" with channels Q1 and Q2; landmarks "head", "greater trochanter",
-        "lesser trochanter", "neck" and "shaft" and sites "head", "subcapital", "neck", "trochanteric", "lesser",
-        "subtrochanteric" and "shaft", each with "-R" or "-L" behind.
+        "lesser trochanter", "neck" and "shaft" and sites "head", "subcapital", "neck", "trochanteric",
+        "lesser", "subtrochanteric" and "shaft", each with "-R" or "-L" behind.
     """
-    frame = _frame(generator, measures, side)
+    frame = draw_frame(generator, measures)
     clay = _clay(frame)
     _shaft(clay, frame)
     _neck_and_head(clay, frame)
@@ -127,11 +54,11 @@ def build_femur(generator: Generator, person: Person, measures: HipMeasures, sid
     shift = generator.uniform(0.0, 500.0, 3)
     clay.roughen(smooth_noise(), 0.3, 5.0, shift)
     solid = _filled(clay, frame, person, generator.uniform(0.0, 60.0, 2))
-    part = Part((solid,), _landmarks(frame), _sites(frame))
+    part = Part((solid,), landmarks_of(frame), sites_of(frame))
     return part if side == "R" else part.mirrored()
 
 
-def _clay(frame: _Frame) -> Clay:
+def _clay(frame: Frame) -> Clay:
     r = frame.m.head_radius_mm + 5.0
     outside = [
         frame.on_shaft(SHAFT_MM, -26.0, 22.0),
@@ -143,7 +70,7 @@ def _clay(frame: _Frame) -> Clay:
     return Clay(corners.min(axis=0), corners.max(axis=0), SPACING_MM)
 
 
-def _shaft(clay: Clay, frame: _Frame) -> None:
+def _shaft(clay: Clay, frame: Frame) -> None:
     """Metaphysis and shaft with the linea aspera; the tube goes on below the grid."""
     r = frame.m.shaft_radius_mm
     s = np.array([-6.0, 8, 24, 38, 56, 78, 105, 140, 185, 250])
@@ -156,7 +83,7 @@ def _shaft(clay: Clay, frame: _Frame) -> None:
     clay.tube(ridge, np.array([2.6, 3.6, 4.0, 4.0]), Stuff(blend_mm=6.0))
 
 
-def _neck_and_head(clay: Clay, frame: _Frame) -> None:
+def _neck_and_head(clay: Clay, frame: Frame) -> None:
     """The neck is higher than deep, narrow in its middle, and flares to the trochanters; then the ball."""
     half, r, n = 0.5 * frame.m.neck_width_mm, frame.m.head_radius_mm, frame.length
     at = np.array([0.10, 0.38, 0.56, 0.78, 1.0]) * n
@@ -183,7 +110,7 @@ def _neck_and_head(clay: Clay, frame: _Frame) -> None:
     clay.ball(fovea, 0.17 * r, Stuff(blend_mm=3.0), carve=True)
 
 
-def _trochanters(clay: Clay, frame: _Frame) -> None:
+def _trochanters(clay: Clay, frame: Frame) -> None:
     """Greater trochanter with its fossa, lesser trochanter behind, and the crest between them."""
     k, r = frame.size, frame.m.shaft_radius_mm
     great = np.stack(
@@ -210,7 +137,7 @@ def _trochanters(clay: Clay, frame: _Frame) -> None:
         [
             frame.body(frame.on_shaft(40.0 * k, -0.55 * r, -0.45 * r)),
             frame.body(frame.on_shaft(34.0 * k, -1.02 * r, -0.80 * r)),
-            frame.body(_lesser(frame)),
+            frame.body(lesser_tip(frame)),
         ]
     )
     clay.tube(less, np.array([10.5, 8.0, 4.6]) * k, Stuff(blend_mm=6.0))
@@ -227,13 +154,7 @@ def _trochanters(clay: Clay, frame: _Frame) -> None:
     clay.tube(crest, np.full(7, 4.2 * k), Stuff(blend_mm=6.0))
 
 
-def _lesser(frame: _Frame) -> FloatArray:
-    """Local tip of the lesser trochanter."""
-    r = frame.m.shaft_radius_mm
-    return frame.on_shaft(30.0 * frame.size, -1.32 * r, -1.05 * r)
-
-
-def _filled(clay: Clay, frame: _Frame, person: Person, shift: FloatArray) -> Solid:
+def _filled(clay: Clay, frame: Frame, person: Person, shift: FloatArray) -> Solid:
     """The solid with thickness of the cortex, density of the interior and the lines of the struts."""
     shape = clay.field.shape[:3]
     steps = [o + clay.spacing_mm * np.arange(n) for o, n in zip(clay.origin_mm, shape, strict=True)]
@@ -265,8 +186,8 @@ def _coarseness(person: Person) -> float:
     return 1.0 + 0.8 * max(0.0, 1.0 - person.quality)
 
 
-def _cortex(frame: _Frame, p: FloatArray, y: FloatArray, q: FloatArray) -> FloatArray:
-    """Thickness of compact bone at local points, mm: thin at the head and trochanters, a strong inner arch."""
+def _cortex(frame: Frame, p: FloatArray, y: FloatArray, q: FloatArray) -> FloatArray:
+    """Thickness of compact bone at local points, mm: thin above, with a strong inner arch below the neck."""
     m, k = frame.m, frame.size
     dp, dy = p - frame.meet[0], y - frame.meet[1]
     s = dp * frame.shaft[0] + dy * frame.shaft[1]
@@ -282,49 +203,3 @@ def _cortex(frame: _Frame, p: FloatArray, y: FloatArray, q: FloatArray) -> Float
     arch = arch * ramp(s, 60.0 * k, 20.0 * k) * ramp(np.abs(q), 16.0 * k, 8.0 * k)
     neck = 0.7 * ramp(n, 0.3 * frame.length, 0.6 * frame.length) * ramp(s, -20.0, -5.0)
     return np.asarray(np.maximum(np.maximum(shaft, arch), 0.95 + neck * weak))
-
-
-def _landmarks(frame: _Frame) -> dict[str, tuple[str, FloatArray]]:
-    k, r = frame.size, frame.m.shaft_radius_mm
-    local = {
-        "head": np.zeros(3),
-        "neck": frame.on_neck(0.56 * frame.length),
-        "greater trochanter": frame.on_shaft(-33.0 * k, 0.35 * r, -10.0 * k),
-        "lesser trochanter": _lesser(frame),
-        "shaft": frame.on_shaft(90.0 * k),
-    }
-    return {f"{name}-R": ("femur-R", frame.body(point)) for name, point in local.items()}
-
-
-def _axes(frame: _Frame, along: FloatArray) -> FloatArray:
-    """Rows s along the local direction (p, y), a across it in the plane of the neck, b forward."""
-    s = np.array([along[0], along[1], 0.0]) @ frame.axes
-    a = np.array([along[1], -along[0], 0.0]) @ frame.axes
-    return np.stack([s, a, np.cross(s, a)])
-
-
-def _sites(frame: _Frame) -> dict[str, Site]:
-    m, k, r = frame.m, frame.size, frame.m.shaft_radius_mm
-    half = 0.5 * m.neck_width_mm
-    junction = math.sqrt(max(m.head_radius_mm**2 - half**2, 1.0))
-    # From the fossa to just above the lesser trochanter.
-    top, bottom = frame.on_shaft(-24.0 * k, 0.5 * r)[:2], frame.on_shaft(20.0 * k, -1.3 * r)[:2]
-    line = (bottom - top) / np.linalg.norm(bottom - top)
-    inter = np.array([line[1], -line[0]])
-    centre = np.array([*(0.5 * (top + bottom)), 0.0])
-    out = frame.body(_lesser(frame)) - frame.body(frame.on_shaft(36.0 * k))
-    out = out / np.linalg.norm(out)
-    down = np.array([*frame.shaft, 0.0]) @ frame.axes
-    up = -(down - (down @ out) * out)
-    up = up / np.linalg.norm(up)
-    base = frame.body(_lesser(frame)) - 11.0 * k * out
-    places = {
-        "head": (frame.centre, _axes(frame, frame.neck), m.head_radius_mm),
-        "subcapital": (frame.body(frame.on_neck(junction)), _axes(frame, frame.neck), half),
-        "neck": (frame.body(frame.on_neck(0.56 * frame.length)), _axes(frame, frame.neck), half),
-        "trochanteric": (frame.body(centre), _axes(frame, inter), 1.9 * half),
-        "lesser": (base, np.stack([out, up, np.cross(out, up)]), 0.8 * half),
-        "subtrochanteric": (frame.body(frame.on_shaft(62.0 * k)), _axes(frame, frame.shaft), 1.1 * r),
-        "shaft": (frame.body(frame.on_shaft(140.0 * k)), _axes(frame, frame.shaft), r),
-    }
-    return {f"{name}-R": Site("femur-R", *place) for name, place in places.items()}

@@ -21,7 +21,7 @@ from crepitus.phantom.solid.field import FieldArray
 FloatArray = NDArray[np.float64]
 Generator = np.random.Generator
 
-SPACING_MM = 1.0
+SPACING_MM = 1.15
 LENGTH_MM = 132.0
 
 
@@ -138,7 +138,7 @@ def radius(generator: Generator, measures: WristMeasures, ulna: Lump) -> tuple[L
             [LENGTH_MM + 4, -3.0, -1.2, 7.8, 6.6, 3.4, 0.02],
         ]
     )
-    line = curve(knots, 18)
+    line = curve(knots, 15)
     y = line[:, 0]
     points = line[:, [1, 0, 2]]
     girth = _girth(measures, y)[:, None]
@@ -196,7 +196,7 @@ def ulna(generator: Generator, measures: WristMeasures) -> tuple[Lump, FloatArra
             [LENGTH_MM + 4, 22.2, 2.0, 6.9, 3.2, 0.02],
         ]
     )
-    line = curve(knots, 14)
+    line = curve(knots, 12)
     y = line[:, 0]
     points = line[:, [1, 0, 2]]
     girth = _girth(measures, y)

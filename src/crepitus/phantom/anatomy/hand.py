@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from crepitus.phantom.anatomy.carpus import SPACING_MM
 from crepitus.phantom.anatomy.forearm import WristMeasures
 from crepitus.phantom.anatomy.sculpt import Lump, bumps, share_border
 from crepitus.phantom.scene import Site
@@ -15,8 +16,6 @@ from crepitus.phantom.solid.clay import Stuff, curve
 
 FloatArray = NDArray[np.float64]
 Generator = np.random.Generator
-
-SPACING_MM = 1.0
 
 
 @dataclass(frozen=True)
@@ -70,10 +69,10 @@ def draw_rays(generator: Generator) -> dict[int, Ray]:
         )
 
     rays = {
-        2: ray((-8.8, -35.0, 1.0), (-22.0, -102.0, 1.5), (9.2, 6.8, 4.3, 4.3, 7.4), 40.0),
+        2: ray((-8.8, -32.5, 1.0), (-22.0, -102.0, 1.5), (9.2, 6.8, 4.3, 4.3, 7.4), 40.0),
         3: ray((5.0, -37.0, 1.5), (1.0, -103.5, 3.0), (8.2, 7.2, 4.3, 4.5, 7.6), 44.0),
-        4: ray((16.4, -35.0, -0.5), (19.5, -95.0, -0.5), (7.2, 6.2, 3.5, 3.7, 6.6), 41.0),
-        5: ray((25.4, -32.5, -3.0), (36.0, -87.0, -5.0), (7.6, 5.8, 3.6, 3.5, 6.2), 33.0),
+        4: ray((16.4, -34.5, -0.5), (19.5, -95.0, -0.5), (7.2, 6.2, 3.5, 3.7, 6.6), 41.0),
+        5: ray((25.4, -31.0, -3.0), (36.0, -87.0, -5.0), (7.6, 5.8, 3.6, 3.5, 6.2), 33.0),
     }
     base = np.array([-22.2, -30.5, -11.5])
     direction = np.array([-0.60 * math.cos(thumb) - 0.7 * math.sin(thumb), -0.76, -0.24])
@@ -104,6 +103,10 @@ def _bone(
     up /= np.linalg.norm(up)
     wide = np.cross(d, up)
     g = measures.shaft * (1.0 if measures.child is None else 0.95)
+    if measures.child is not None:
+        # The rims of the bases are cartilage still.
+        wide_share = float(np.interp(measures.child, [4, 14], [0.76, 1.0]))
+        base = (base[0] * wide_share, base[1] * wide_share)
     at = np.array([-0.02, 0.09, 0.2, 0.36, 0.6, 0.78, 0.9, 0.99])
     bow = np.array([0.0, 0.0, 0.2, 0.8, 1.0, 0.5, 0.0, -0.3]) * 0.022 * length
     first = np.array([base[0], base[0], 0.72 * base[0], shaft[0] * g * 1.02, shaft[0] * g])
@@ -116,8 +119,8 @@ def _bone(
     knots = np.column_stack(
         [start + np.outer(at * length, d) + np.outer(bow, up), first, second, cortex, fill]
     )
-    line = curve(knots, 18)
-    reach = max(*base, head) + 3.0
+    line = curve(knots, 13)
+    reach = max(*base, head) + 7.0
     lump = Lump(line[:, :3].min(axis=0) - reach, line[:, :3].max(axis=0) + reach, SPACING_MM)
     lump.tube(line[:, :3], line[:, 3:5], Stuff(), wide=wide, cortex=line[:, 5], fill=line[:, 6])
     # The head's palmar condyles, and the tubercles of the collateral ligaments.
@@ -144,6 +147,18 @@ def _growth(lump: Lump, at: FloatArray, d: FloatArray, age: float) -> None:
     lump.line(level, 0.6, 1.5)
 
 
+def _sesamoids(generator: Generator, lump: Lump, thumb: Ray) -> None:
+    """The two sesamoids in front of the head of the thumb's metacarpal; part of its solid."""
+    d = thumb.direction
+    up = thumb.back - (thumb.back @ d) * d
+    up /= np.linalg.norm(up)
+    wide = np.cross(d, up)
+    for side in (-1.0, 1.0):
+        size = float(generator.uniform(2.0, 2.7))
+        front = thumb.head - (0.98 * thumb.head_mm + size) * up + 1.0 * d
+        lump.ball(front + side * 4.6 * wide, np.array([size, 1.3 * size, size]), Stuff(0.6, 0.3, 0.4))
+
+
 def hand(
     generator: Generator, rays: dict[int, Ray], measures: WristMeasures, carpals: dict[str, Lump]
 ) -> dict[str, Lump]:
@@ -166,6 +181,8 @@ def hand(
             ray.back,
         )
         bones[f"phalanx-{number}"].fit(bones[f"metacarpal-{number}"], 1.5)
+    if measures.child is None or measures.child > 12.5:
+        _sesamoids(generator, bones["metacarpal-1"], rays[1])
     for a, b in ((2, 3), (3, 4), (4, 5)):
         share_border(bones[f"metacarpal-{a}"], bones[f"metacarpal-{b}"], 0.9)
     for number in rays:

@@ -1,22 +1,16 @@
-"""The hip bone: ilium with its wing, acetabulum around the femoral head, pubic rami, ischium.
-
-Coordinates below are those of an average man (head centres 176 mm apart) with x counted outwards from the
-midline; `_Frame.at` turns them into the body frame of the person and side. They were chosen so that the
-projection agrees with AP films: crest 160 mm above the head centres, symphysis 22-57 mm below, brim, teardrop
-and foramen in their places (ranges in the docs of the phantom).
-"""
+"""The hip bone: ilium with its wing, acetabulum around the femoral head, pubic rami, ischium."""
 
 from __future__ import annotations
-
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from crepitus.phantom.anatomy.hip_places import hip_landmarks, hip_sites, lower_ramus
 from crepitus.phantom.anatomy.measures import HipMeasures
 from crepitus.phantom.anatomy.part import Part
+from crepitus.phantom.anatomy.pelvis_shape import REFERENCE_HALF_MM, HipFrame, PelvisShape, draw_shape
 from crepitus.phantom.anatomy.plates import fitted_plate
-from crepitus.phantom.scene import Person, Site
+from crepitus.phantom.scene import Person
 from crepitus.phantom.solid.clay import Clay, Stuff, curve
 from crepitus.phantom.solid.field import CORTEX, DISTANCE, FILL, grain_along
 from crepitus.phantom.solid.textures import smooth_noise
@@ -25,79 +19,8 @@ FloatArray = NDArray[np.float64]
 Generator = np.random.Generator
 
 SPACING_MM = 2.0
-_REFERENCE_HALF_MM = 88.0
 _OPENING = np.array([0.70, 0.62, 0.35]) / np.linalg.norm([0.70, 0.62, 0.35])
-"""Direction in which the acetabulum opens: outwards, down, forward (inclination 45, anteversion 20 degrees)."""
-
-
-@dataclass(frozen=True)
-class PelvisShape:
-    """What both hip bones and the sacrum share, mm and degrees.
-
-    Attributes:
-        half_mm: from the midline to the centre of a femoral head.
-        size: of lengths along y and z.
-        tall: height of the wing relative to that of an average man.
-        flare_mm: how far the wing leans outwards.
-        inlet_mm: added to the half width of the brim.
-        subpubic_deg: angle between the inferior rami.
-        symphysis_mm: width of the symphysis.
-        joint_mm: width of the hip joint.
-    """
-
-    half_mm: float
-    size: float
-    tall: float
-    flare_mm: float
-    inlet_mm: float
-    subpubic_deg: float
-    symphysis_mm: float
-    joint_mm: float
-
-
-def draw_shape(generator: Generator, person: Person, measures: HipMeasures) -> PelvisShape:
-    """Shape of a person's pelvis."""
-
-    def normal(mean: float, sd: float) -> float:
-        return float(mean + sd * np.clip(generator.standard_normal(), -2.0, 2.0))
-
-    male = person.sex == "M"
-    return PelvisShape(
-        half_mm=measures.head_distance_mm / 2,
-        size=person.scale * (1.0 if male else 0.95),
-        tall=normal(1.0 if male else 0.95, 0.03),
-        flare_mm=normal(0.0 if male else 3.0, 4.0),
-        inlet_mm=normal(-0.5 if male else 3.0, 1.5),
-        subpubic_deg=normal(63.0 if male else 87.0, 3.5),
-        symphysis_mm=normal(4.2, 0.6),
-        joint_mm=normal(4.0, 0.4),
-    )
-
-
-class _Frame:
-    """Reference coordinates to the body frame of one person's side."""
-
-    def __init__(self, shape: PelvisShape, side: str, jitter: FloatArray) -> None:
-        self.sign = -1.0 if side == "R" else 1.0
-        self.shape = shape
-        self.jitter = jitter
-
-    def at(self, x: float, y: float, z: float) -> FloatArray:
-        s = self.shape
-        up = float(np.clip((-y - 30.0) / 110.0, 0.0, 1.2))
-        y = y * (1.0 + (s.tall - 1.0) * min(1.0, up * 3)) + self.jitter[1] * up
-        z = z + self.jitter[2] * up
-        x = x + s.flare_mm * up * np.clip((x - 60) / 60, 0, 1) + self.jitter[0] * up
-        brim = np.exp(-(((x - 64.0) / 14.0) ** 2)) * float(y < 15.0)
-        x = x * s.half_mm / _REFERENCE_HALF_MM + s.inlet_mm * brim
-        return np.array([self.sign * x, y * s.size, z * s.size])
-
-    def path(self, *points: tuple[float, float, float]) -> FloatArray:
-        return np.array([self.at(*p) for p in points])
-
-    def direction(self, x: float, y: float, z: float) -> FloatArray:
-        v = np.array([self.sign * x, y, z])
-        return np.asarray(v / np.linalg.norm(v))
+"""Where the acetabulum opens: outwards, down, forward (inclination 45, anteversion 20 degrees)."""
 
 
 def build_hip_bone(
@@ -105,7 +28,7 @@ def build_hip_bone(
 ) -> Part:
     """The hip bone of one side, "R" (x < 0) or "L"; `shape` is shared by both sides, drawn if None."""
     shape = draw_shape(generator, person, measures) if shape is None else shape
-    frame = _Frame(shape, side, generator.normal(0.0, 1.0, 3))
+    frame = HipFrame(shape, side, generator.normal(0.0, 1.0, 3))
     low, high = frame.path((-3.0, -182.0, -122.0), (168.0, 88.0, 66.0))
     clay = Clay(np.minimum(low, high), np.maximum(low, high), SPACING_MM)
     centre = np.array([frame.sign * shape.half_mm, 0.0, 0.0])
@@ -119,12 +42,10 @@ def build_hip_bone(
     _carve_socket(clay, frame, centre, socket)
     _flat_symphysis(clay, shape)
     quality = person.quality
-    grain = grain_along(frame.direction(0.35, 1.0, 0.25), 1.0 + 0.35 * max(0.0, 1.0 - quality))
+    grain = grain_along(frame.direction(0.35, 1.0, 0.25), 0.6 + 0.3 * max(0.0, 1.0 - quality))
     name = f"hip-bone-{side}"
     solid = clay.finish(name, grain, cortex=0.5 + 0.5 * quality, fill=quality)
-    return Part(
-        (solid,), _landmarks(frame, centre, socket, name, side), _sites(frame, name, side)
-    )
+    return Part((solid,), hip_landmarks(frame, centre, socket, name, side), hip_sites(frame, name, side))
 
 
 _CREST = (
@@ -142,7 +63,7 @@ _FRONT = ((84, -24, -22), (92, -26, 6), (106, -37, 32), (112, -55, 39))
 _FOSSA = ((102, -90, -12), (94, -118, -44), (112, -70, 16), (124, -112, 4), (74, -100, -62))
 
 
-def _wing(clay: Clay, frame: _Frame) -> None:
+def _wing(clay: Clay, frame: HipFrame) -> None:
     rim = frame.path(*_CREST, *_BACK, *_FRONT)
     thin = np.array([4.0, 0.0, 0.0, 0.0005, 0.0, 0.0005, 2.0])
     fitted_plate(clay, rim, frame.path(*_FOSSA), thin, Stuff(0.95, 0.16, 4.0))
@@ -159,13 +80,13 @@ def _wing(clay: Clay, frame: _Frame) -> None:
     clay.ball(frame.at(120, -73, 45), 6.0, Stuff(1.1, 0.25, 4.0))
 
 
-def _socket_shell(clay: Clay, frame: _Frame, centre: FloatArray, socket: float) -> None:
+def _socket_shell(clay: Clay, frame: HipFrame, centre: FloatArray, socket: float) -> None:
     opening = _OPENING * np.array([frame.sign, 1.0, 1.0])
     clay.ball(centre, socket + 6.0, Stuff(1.4, 0.3, 6.0))
     clay.ball(centre + opening * (70.0 - 4.0), 70.0, Stuff(1.0, 0.2, 2.0), carve=True)
 
 
-def _columns(clay: Clay, frame: _Frame) -> None:
+def _columns(clay: Clay, frame: HipFrame) -> None:
     body = curve(frame.path((86, -26, 4), (85, -44, -6), (82, -64, -22), (76, -84, -42)), 10)
     sizes = np.interp(np.linspace(0, 1, 10), [0, 0.4, 0.7, 1.0], [18.0, 13.0, 7.0, 4.0])
     clay.tube(body, sizes, Stuff(1.2, 0.24, 14.0))
@@ -200,23 +121,11 @@ def _columns(clay: Clay, frame: _Frame) -> None:
     clay.tube(behind, radii, Stuff(1.5, 0.24, 6.0))
 
 
-def _ramus(frame: _Frame) -> FloatArray:
-    """Middle line of ischial and inferior pubic ramus, from the tuberosity to the pubic body."""
-    half = np.sin(np.radians(frame.shape.subpubic_deg) / 2) / np.sin(np.radians(35.0))
-    xs = 9.0 + (np.array([60.0, 46.0, 32.0, 20.0, 11.0]) - 9.0) * np.array(
-        [0.6 + 0.4 * half, 0.25 + 0.75 * half, half, half, 1.0]
-    )
-    rest = ((62, -33), (69, -20), (65, -4), (57, 13), (47, 27))
-    # A wider arch is also lower.
-    drop = 3.0 * (half - 1.0)
-    return frame.path(*[(float(x), y - drop, z) for x, (y, z) in zip(xs, rest, strict=True)])
-
-
-def _pubis_and_ischium(clay: Clay, frame: _Frame) -> None:
+def _pubis_and_ischium(clay: Clay, frame: HipFrame) -> None:
     clay.ball(frame.at(66, 56, -37), np.array([13.0, 14.0, 13.0]), Stuff(1.3, 0.22, 5.0))
     corner = curve(frame.path((68, 36, -34), (61, 52, -30), (47, 62, -20)), 8)
     clay.tube(corner, np.linspace(9.5, 6.0, 8), Stuff(1.3, 0.2, 10.0))
-    line = curve(_ramus(frame), 20)
+    line = curve(lower_ramus(frame), 20)
     radii = np.interp(np.linspace(0, 1, 20), [0, 0.3, 0.6, 0.8, 1.0], [12.0, 8.8, 6.2, 6.8, 9.5])
     flat = np.stack([radii * 1.15, radii * 0.8], axis=1)
     clay.tube(line, flat, Stuff(1.3, 0.18, 12.0), wide=frame.direction(0.5, -0.75, 0.4))
@@ -227,28 +136,44 @@ def _pubis_and_ischium(clay: Clay, frame: _Frame) -> None:
     clay.tube(spine, np.array([6.0, 4.0, 2.0]), Stuff(1.2, 0.2, 3.0))
 
 
-def _quadrilateral_plate(clay: Clay, frame: _Frame, socket: float) -> None:
-    x = (frame.shape.half_mm - socket - 1.6) * _REFERENCE_HALF_MM / frame.shape.half_mm
-    rim = [(-44, -48), (-42, -20), (-40, 4), (-36, 24), (-20, 28), (0, 22), (13, 12), (20, 0), (12, -24), (-12, -44)]
+def _quadrilateral_plate(clay: Clay, frame: HipFrame, socket: float) -> None:
+    x = (frame.shape.half_mm - socket - 1.6) * REFERENCE_HALF_MM / frame.shape.half_mm
+    rim = [
+        (-44, -48),
+        (-42, -20),
+        (-40, 4),
+        (-36, 24),
+        (-20, 28),
+        (0, 22),
+        (13, 12),
+        (20, 0),
+        (12, -24),
+        (-12, -44),
+    ]
     knots = frame.path(*[(x - 0.05 * y + 0.002 * (z + 4.0) ** 2, y, z) for z, y in rim])
     thick = np.array([2.2, 0.0, 0.0, 0.0, 0.0, 0.0, 2.5])
     fitted_plate(clay, knots, knots[:0], thick, Stuff(0.8, 0.2, 4.0))
 
 
-def _carve_socket(clay: Clay, frame: _Frame, centre: FloatArray, socket: float) -> None:
+def _carve_socket(clay: Clay, frame: HipFrame, centre: FloatArray, socket: float) -> None:
     clay.ball(centre, socket, Stuff(1.0, 0.2, 1.0), carve=True)
     fossa = centre + np.array([-frame.sign * 9.0, 7.0, 1.0])
     clay.ball(fossa, socket - 8.0, Stuff(1.0, 0.2, 1.5), carve=True)
     notch = centre + np.array([-frame.sign * 10.0, socket, 8.0])
     clay.ball(notch, 11.0, Stuff(1.0, 0.2, 2.0), carve=True)
     # Subchondral bone is thick in the weight-bearing roof.
+    low = np.clip(((centre - socket - 22.0 - clay.origin_mm) / clay.spacing_mm).astype(int), 0, None)
+    high = ((centre + socket + 22.0 - clay.origin_mm) / clay.spacing_mm).astype(int)
+    spot = tuple(slice(a, max(a, b)) for a, b in zip(low, high, strict=True))
     x, y, z = _coordinates(clay)
-    dx, dy, dz = frame.sign * (x - centre[0]), y - centre[1], z - centre[2]
+    dx = frame.sign * (x[spot[0]] - centre[0])
+    dy, dz = y[:, spot[1]] - centre[1], z[:, :, spot[2]] - centre[2]
     r = np.sqrt(dx**2 + dy**2 + dz**2) + 1e-6
     near = np.exp(-(((r - socket) / 6.0) ** 2))
     roof = np.clip((-dy + 0.25 * dx) / r * 1.6 - 0.45, 0.0, 1.0)
-    clay.field[..., CORTEX] += (near * (0.5 + 1.9 * roof)).astype(np.float32)
-    clay.field[..., FILL] *= (1.0 + 0.7 * np.exp(-(((r - socket - 8.0) / 14.0) ** 2)) * roof).astype(np.float32)
+    clay.field[spot[0], spot[1], spot[2], CORTEX] += (near * (0.5 + 1.9 * roof)).astype(np.float32)
+    dense = 1.0 + 0.7 * np.exp(-(((r - socket - 8.0) / 14.0) ** 2)) * roof
+    clay.field[spot[0], spot[1], spot[2], FILL] *= dense.astype(np.float32)
 
 
 def _coordinates(clay: Clay) -> tuple[FloatArray, FloatArray, FloatArray]:
@@ -266,52 +191,3 @@ def _flat_symphysis(clay: Clay, shape: PelvisShape) -> None:
     wrong = (sign != middle)[:, None, None]
     cut = np.where(wrong, shape.symphysis_mm / 2 + x, cut).astype(np.float32)
     np.maximum(clay.field[..., DISTANCE], cut, out=clay.field[..., DISTANCE])
-
-
-def _landmarks(
-    frame: _Frame, centre: FloatArray, socket: float, name: str, side: str
-) -> dict[str, tuple[str, FloatArray]]:
-    ramus = curve(_ramus(frame), 20)
-    points = {
-        "asis": frame.at(121, -74, 46),
-        "acetabulum-roof": centre + frame.direction(0.62, -0.95, -0.05) * (socket + 1.5),
-        "acetabulum-teardrop": np.array([frame.sign * (frame.shape.half_mm - socket - 2.4), 17.0, 2.0]),
-        "pubis-obturator": frame.at(46, 17, 36),
-        "pubis-inferior-ramus": ramus[12],
-        "ischium-lateral": frame.at(80, 38, -34),
-        "ischium-inferior": ramus[3] + np.array([0.0, 5.0, 0.0]),
-    }
-    result = {f"{key}-{side}": (name, value) for key, value in points.items()}
-    if side == "R":
-        # In the midline, where both sides meet.
-        result["pubis-symphysis-superior"] = (name, frame.at(0, 22, 45))
-        result["pubis-symphysis-inferior"] = (name, frame.at(0, 53, 24))
-    return result
-
-
-def _site(frame: _Frame, name: str, point: FloatArray, along: FloatArray, across: FloatArray, radius: float) -> Site:
-    s = along / np.linalg.norm(along)
-    a = across - s * (across @ s)
-    a /= np.linalg.norm(a)
-    return Site(name, point, np.stack([s, a, np.cross(s, a)]), radius)
-
-
-def _sites(frame: _Frame, name: str, side: str) -> dict[str, Site]:
-    ramus = curve(_ramus(frame), 20)
-    up = np.array([0.0, -1.0, 0.2])
-    sites = {
-        "superior-ramus": _site(
-            frame, name, frame.at(43, 15, 38), frame.at(32, 20, 41) - frame.at(52, 9, 34), up, 6.5
-        ),
-        "inferior-ramus": _site(frame, name, ramus[12], ramus[14] - ramus[10], up, 5.0),
-        "ischium": _site(
-            frame, name, frame.at(71, 36, -33), frame.at(67, 52, -36) - frame.at(75, 20, -31), np.array([1.0, 0, 0]), 13.0
-        ),
-        "iliac-wing": _site(
-            frame, name, frame.at(112, -100, -14), frame.direction(0.35, -0.9, 0.1), frame.direction(0.6, 0.2, 0.75), 45.0
-        ),
-        "acetabulum": _site(
-            frame, name, frame.at(72, -22, 0), frame.direction(-0.2, -1.0, 0.1), np.array([0.0, 0.0, 1.0]), 24.0
-        ),
-    }
-    return {f"{key}-{side}": value for key, value in sites.items()}

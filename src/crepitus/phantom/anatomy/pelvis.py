@@ -6,8 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crepitus.phantom.anatomy.femur import build_femur
-from crepitus.phantom.anatomy.hip_bone import build_hip_bone, draw_shape
+from crepitus.phantom.anatomy.hip_bone import build_hip_bone
 from crepitus.phantom.anatomy.measures import draw_hip_measures
+from crepitus.phantom.anatomy.pelvis_shape import draw_shape
 from crepitus.phantom.anatomy.pelvis_tissue import build_tissue
 from crepitus.phantom.anatomy.sacrum import build_sacrum
 from crepitus.phantom.scene import Anatomy, Person, Site

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from crepitus.phantom.anatomy.hip_bone import PelvisShape
+from crepitus.phantom.anatomy.pelvis_shape import PelvisShape
 from crepitus.phantom.scene import Person
 from crepitus.phantom.solid.clay import Clay, Stuff, curve
 from crepitus.phantom.solid.field import FILL
@@ -15,7 +15,7 @@ from crepitus.phantom.xray.project import Tissue
 FloatArray = NDArray[np.float64]
 Generator = np.random.Generator
 
-SPACING_MM = 5.0
+SPACING_MM = 6.0
 
 
 def build_tissue(generator: Generator, person: Person, shape: PelvisShape) -> tuple[Tissue, ...]:
@@ -32,7 +32,14 @@ def build_tissue(generator: Generator, person: Person, shape: PelvisShape) -> tu
     clay.tube(trunk, radii, lean, wide=wide)
     for sign in (-1.0, 1.0):
         thigh = curve(
-            np.array([[sign * (hx + 2), 0, -6], [sign * (hx + 3), 60, -6], [sign * hx, 160, -4], [sign * (hx - 6), 320, 0.0]]),
+            np.array(
+                [
+                    [sign * (hx + 2), 0, -6],
+                    [sign * (hx + 3), 60, -6],
+                    [sign * hx, 160, -4],
+                    [sign * (hx - 6), 320, 0.0],
+                ]
+            ),
             12,
         )
         r = np.linspace(76.0, 66.0, 12) * k * (0.4 + 0.6 * m) + 0.5 * fat
@@ -53,7 +60,9 @@ def _planes(clay: Clay, generator: Generator, shape: PelvisShape, person: Person
     """Lean share inside: muscles near water, fat between them, a mixture in the abdomen."""
     f = clay.field
     k, hx = shape.size, shape.half_mm
-    x, y, z = (clay.origin_mm[n] + clay.spacing_mm * np.arange(f.shape[n]) for n in range(3))
+    x, y, z = (
+        (clay.origin_mm[n] + clay.spacing_mm * np.arange(f.shape[n])).astype(np.float32) for n in range(3)
+    )
     x, y, z = np.abs(x)[:, None, None], y[None, :, None], z[None, None, :]
     noise = smooth_noise()
     starts = generator.integers(0, noise.shape[0], 3)
@@ -88,5 +97,7 @@ def _planes(clay: Clay, generator: Generator, shape: PelvisShape, person: Person
     lean = np.where(bladder < 0, 0.97, lean)
     sheet(bladder - 3.0, 5.0, 0.45)
     # Obturator internus along the side wall of the true pelvis.
-    sheet(x - hx + 46.0 * k + wobble + 400.0 * (np.abs(y - 5.0) > 38.0) + 400.0 * (np.abs(z) > 45.0), 3.5, 0.5)
+    sheet(
+        x - hx + 46.0 * k + wobble + 400.0 * (np.abs(y - 5.0) > 38.0) + 400.0 * (np.abs(z) > 45.0), 3.5, 0.5
+    )
     f[..., FILL] = np.clip(lean, 0.05, 1.0).astype(np.float32)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from crepitus.phantom.anatomy.hip_bone import PelvisShape, draw_shape
 from crepitus.phantom.anatomy.measures import HipMeasures
 from crepitus.phantom.anatomy.part import Part
+from crepitus.phantom.anatomy.pelvis_shape import PelvisShape, draw_shape
 from crepitus.phantom.scene import Person, Site
 from crepitus.phantom.solid.clay import Clay, Stuff, curve
 from crepitus.phantom.solid.field import Solid, grain_along
@@ -63,7 +63,7 @@ def build_sacrum(
     _holes(clay, frame, generator)
     _coccyx(clay, frame, generator)
     quality = person.quality
-    grain = grain_along(frame.axes[1] + np.array([0.3, 0.0, 0.0]), 1.0 + 0.35 * max(0.0, 1.0 - quality))
+    grain = grain_along(frame.axes[1] + np.array([0.3, 0.0, 0.0]), 0.6 + 0.3 * max(0.0, 1.0 - quality))
     sacrum = clay.finish("sacrum", grain, cortex=0.5 + 0.5 * quality, fill=quality)
     lumbar = _lumbar(generator, person, frame)
     return Part((sacrum, lumbar), {}, _sites(frame))
@@ -108,7 +108,12 @@ def _holes(clay: Clay, frame: _Frame, generator: Generator) -> None:
             du, dv = generator.normal(0.0, 0.6, 2)
             p = (sign * (u + du), v + dv)
             # From the canal forward, nearly along the rays of a frontal film, flaring outwards in front.
-            line = frame.path((p[0] * 0.9, p[1] + 4.5, -8), (*p, 1), (p[0] * 1.08, p[1] - 3.5, 9), (p[0] * 1.3, p[1] - 5, 24))
+            line = frame.path(
+                (p[0] * 0.9, p[1] + 4.5, -8),
+                (*p, 1),
+                (p[0] * 1.08, p[1] - 3.5, 9),
+                (p[0] * 1.3, p[1] - 5, 24),
+            )
             flare = radius * np.array([[0.85, 0.7], [1.0, 0.8], [1.15, 0.9], [2.0, 1.2]])
             wide = np.array([1.0, 0.25, 0.0])
             clay.tube(line, flare, Stuff(1.8, 0.2, 1.0), wide=wide, carve=True)
@@ -129,7 +134,7 @@ def _coccyx(clay: Clay, frame: _Frame, generator: Generator) -> None:
 
 
 def _lumbar(generator: Generator, person: Person, frame: _Frame) -> Solid:
-    ends = frame.path((-52, -50, 30), (52, -140, 35), (0, -30, -70), (0, -140, 80)) 
+    """The vertebrae L5 to L3 on the sacrum, from the steep lumbosacral disc upwards."""
     k = frame.size
     top = frame.at(0, -18, 2)
     low = top + np.array([-50.0, -112.0, -62.0]) * k
@@ -147,10 +152,14 @@ def _lumbar(generator: Generator, person: Person, frame: _Frame) -> Solid:
         place, tilt = place + up * 27.0 * k, next_tilt
     quality = person.quality
     clay.roughen(smooth_noise(), 0.4, 4.0, generator.uniform(0, 150, 3))
-    return clay.finish("lumbar", grain_along(np.array([0.0, 1.0, 0.1])), cortex=0.5 + 0.5 * quality, fill=quality)
+    return clay.finish(
+        "lumbar", grain_along(np.array([0.0, 1.0, 0.1]), 0.6), cortex=0.5 + 0.5 * quality, fill=quality
+    )
 
 
-def _vertebra(clay: Clay, generator: Generator, base: FloatArray, up: FloatArray, k: float, level: int) -> None:
+def _vertebra(
+    clay: Clay, generator: Generator, base: FloatArray, up: FloatArray, k: float, level: int
+) -> None:
     """One vertebra whose lower endplate has its middle at `base`."""
     x = np.array([1.0, 0.0, 0.0])
     back = np.cross(x, up)
@@ -161,16 +170,41 @@ def _vertebra(clay: Clay, generator: Generator, base: FloatArray, up: FloatArray
 
     wide = 26.0 - 0.8 * level
     for low, high in ((1.0, 3.0), (24.0, 26.0)):
-        clay.ball(at(0, (low + high) / 2, 0), k * np.array([wide - 0.5, 2.4, 17.0]), Stuff(0.9, 0.3, 4.0), axes=np.stack([x, up, back]))
-    clay.ball(at(0, 13.0, 0), k * np.array([wide - 2.5, 15.5, 16.0]), Stuff(0.9, 0.17, 3.0), axes=np.stack([x, up, back]))
+        clay.ball(
+            at(0, (low + high) / 2, 0),
+            k * np.array([wide - 0.5, 2.4, 17.0]),
+            Stuff(0.9, 0.3, 4.0),
+            axes=np.stack([x, up, back]),
+        )
+    clay.ball(
+        at(0, 13.0, 0),
+        k * np.array([wide - 2.5, 15.5, 16.0]),
+        Stuff(0.9, 0.17, 3.0),
+        axes=np.stack([x, up, back]),
+    )
     reach = (44.0, 43.0, 46.0)[level]
     for sign in (-1.0, 1.0):
         s = sign * (17.0 - 1.5 * level)
-        clay.tube(np.stack([at(s, 19, 12), at(s, 19, 24)]), k * np.array([[4.5, 6.5]] * 2), Stuff(1.4, 0.2, 2.0), wide=x)
+        clay.tube(
+            np.stack([at(s, 19, 12), at(s, 19, 24)]),
+            k * np.array([[4.5, 6.5]] * 2),
+            Stuff(1.4, 0.2, 2.0),
+            wide=x,
+        )
         tip = at(sign * reach * (1 + 0.04 * generator.normal()), 21 + 2 * generator.normal(), 26)
         line = curve(np.stack([at(s, 19, 22), at(sign * 30, 19, 24), tip]), 8)
-        clay.tube(line, k * np.array([[7.0, 5.0], [6, 4.5], [5, 3.5], [4.0, 3], [3.5, 2.8], [3.8, 2.8], [4.2, 2.6], [2.6, 2.0]]), Stuff(1.0, 0.18, 3.0), wide=up)
-        joint = np.stack([at(sign * 16, 31, 25), at(sign * 16, 17, 28), at(sign * 17, 1, 31), at(sign * 17, -6, 31)])
+        clay.tube(
+            line,
+            k
+            * np.array(
+                [[7.0, 5.0], [6, 4.5], [5, 3.5], [4.0, 3], [3.5, 2.8], [3.8, 2.8], [4.2, 2.6], [2.6, 2.0]]
+            ),
+            Stuff(1.0, 0.18, 3.0),
+            wide=up,
+        )
+        joint = np.stack(
+            [at(sign * 16, 31, 25), at(sign * 16, 17, 28), at(sign * 17, 1, 31), at(sign * 17, -6, 31)]
+        )
         clay.tube(joint, k * np.array([5.0, 5.0, 5.0, 4.5]), Stuff(1.3, 0.2, 3.0))
         lamina = np.stack([at(sign * 15, 12, 29), at(sign * 3, 8, 39)])
         clay.tube(lamina, k * np.array([[8.0, 3.0]] * 2), Stuff(1.2, 0.18, 3.0), wide=up)

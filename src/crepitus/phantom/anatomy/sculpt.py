@@ -61,7 +61,7 @@ class Lump(Clay):
         thickness[...] = np.maximum(thickness, cortex_mm * share)
 
     def sampled(self, other: Lump) -> FieldArray:
-        """The distance to another lump on the cells of this one; far away where its grid ends."""
+        """The distance to a lump of the same lattice on the cells of this one; far where its grid ends."""
         result = np.full(self.field.shape[:3], OUTSIDE_MM, dtype=np.float32)
         shift = np.rint((other.origin_mm - self.origin_mm) / self.spacing_mm).astype(int)
         low = np.maximum(shift, 0)
@@ -74,7 +74,7 @@ class Lump(Clay):
 
     def fit(self, other: Lump, gap_mm: float) -> None:
         """Give way to another bone: its shape, grown by `gap_mm`, is taken away."""
-        self.cut(np.asarray(gap_mm - self.sampled(other), dtype=np.float32), 0.7)
+        self.cut(np.asarray(gap_mm - self.sampled(other), dtype=np.float32), 1.1)
 
     def shrink(self, depth_mm: float) -> None:
         """Move the surface inward, as for a bone that is not yet ossified to its rim."""
@@ -108,13 +108,17 @@ def ellipsoid(
 
 
 def scaled(solid: Solid, factor: float, quality: float = 1.0) -> Solid:
-    """A solid `factor` times as large; `quality` below 1 thins cortex and trabeculae."""
+    """A solid `factor` times as large, trabeculae too; `quality` below 1 thins cortex and trabeculae."""
     field = solid.field.copy()
     field[..., DISTANCE] *= factor
     field[..., CORTEX] *= factor * (0.35 + 0.65 * quality)
     field[..., FILL] *= quality
     return replace(
-        solid, field=field, origin_mm=solid.origin_mm * factor, spacing_mm=solid.spacing_mm * factor
+        solid,
+        field=field,
+        origin_mm=solid.origin_mm * factor,
+        spacing_mm=solid.spacing_mm * factor,
+        grain=solid.grain / factor,
     )
 
 

@@ -27,8 +27,8 @@ _MIDCARPAL = np.array([9.0, -17.5, 0.0])
 """Centre of the capitate's head, about which the distal row turns."""
 
 _TISSUE_MM = 3.0
-_GRAIN = 0.32
-"""Trabeculae of the wrist are finer than those of the hip."""
+_STRANDS = grain_along(np.array([0.0, 1.0, 0.0])) * np.array([[1.7], [3.4], [3.4]])
+"""Trabeculae of the wrist are longer and finer than those of the hip."""
 
 
 def size_of(person: Person) -> float:
@@ -73,7 +73,7 @@ def build_wrist(generator: Generator, person: Person) -> Anatomy:
 
 
 def _finished(name: str, lump: Lump, grain: FloatArray | None = None) -> Solid:
-    matrix = grain_along(np.array([0.0, 1.0, 0.0]), _GRAIN) if grain is None else grain
+    matrix = _STRANDS if grain is None else grain
     return replace(lump.finish(f"{name}-R", matrix), ragged_mm=0.4)
 
 
@@ -143,7 +143,7 @@ def _skin(generator: Generator, person: Person, rays: dict[int, hand.Ray]) -> So
             [150.0, 9.0, -5.0, 41.0, 33.0],
         ]
     )
-    line = curve(knots, 24)
+    line = curve(knots, 13)
     extra = fat - 2.5 + 12.0 * (m - 1.0) * np.clip((line[:, 0] - 10) / 60, 0, 1)
     stuff = Stuff(fat, 0.93, 9.0)
     lump.tube(line[:, [1, 0, 2]], line[:, 3:5] + extra[:, None], stuff, wide=np.array([1.0, 0, 0]))

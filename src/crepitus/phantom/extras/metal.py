@@ -11,8 +11,10 @@ from crepitus.phantom.scene import Anatomy
 
 Generator = np.random.Generator
 
-HIP_KINDS = ("cannulated screws", "hip screw", "nail", "hemiprosthesis", "total hip")
-PELVIS_KINDS = (*HIP_KINDS, "iliosacral screw", "pubic plate", "clips", "coil")
+HIP_KINDS = ("cannulated screws", "hip screw", "nail")
+"""What holds a broken hip together; a prosthesis would leave no neck to look at."""
+
+PELVIS_KINDS = (*HIP_KINDS, "hemiprosthesis", "total hip", "iliosacral screw", "pubic plate", "clips", "coil")
 
 
 def make_hardware(generator: Generator, anatomy: Anatomy, kind: str, side: str) -> Hardware | None:

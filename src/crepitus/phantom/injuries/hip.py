@@ -85,6 +85,7 @@ class _Case:
         )
 
 
+_Parts = tuple[Fragment, Fragment]
 _Broken = tuple[tuple[Surface, ...], tuple[Fragment, ...]]
 
 
@@ -132,42 +133,42 @@ def draw_hip_injury(
 
 
 def _measured(origin: FloatArray, fragments: tuple[Fragment, ...]) -> tuple[float, float]:
-    """Offset in mm of the last two fragments, lower and upper, at the break, and their angle in the frontal plane in degrees."""
+    """Offset (mm) and frontal angle (degrees) of the last two fragments, lower and upper, at the break."""
     below, above = fragments[-2].motion, fragments[-1].motion
     offset = below.apply(origin[None])[0] - above.apply(origin[None])[0]
     turn = below.matrix() @ above.matrix().T
     return float(np.linalg.norm(offset)), abs(math.degrees(math.atan2(turn[1, 0], turn[0, 0])))
 
 
-def _pair(case: _Case, pivot: FloatArray, below: FloatArray, shift: FloatArray, above: FloatArray) -> _Broken:
-    """Lower fragment (positive side) and upper fragment of a simple break, without surfaces."""
+def _pair(case: _Case, pivot: FloatArray, below: FloatArray, shift: FloatArray, above: FloatArray) -> _Parts:
+    """Lower fragment (positive side) and upper fragment of a simple break."""
     lower = Fragment((1,), Motion(below, shift, pivot))
-    return (), (lower, Fragment((-1,), Motion(above, np.zeros(3), case.sites["head"].origin_mm)))
+    return lower, Fragment((-1,), Motion(above, np.zeros(3), case.sites["head"].origin_mm))
 
 
-def _trochanteric_motion(case: _Case) -> tuple[Fragment, ...]:
+def _trochanteric_motion(case: _Case) -> _Parts:
     """The shaft slides up and turns outwards; the head tips into varus in its socket."""
     m, way = case.amount, case.severity.motion
     pivot = case.sites["trochanteric"].origin_mm
-    return _pair(
-        case,
-        pivot,
-        case.turned(case.spread(0, 5) * m, case.spread(10, 32) * way),
-        case.shifted(case.spread(-5, 3) * m, case.spread(7, 17) * m, -case.spread(2, 9) * way),
-        case.turned(case.spread(12, 26) * m, 0.0),
-    )[1]
+    turn = case.turned(case.spread(0, 5) * m, case.spread(10, 32) * way)
+    shift = case.shifted(case.spread(-5, 3) * m, case.spread(7, 17) * m, -case.spread(2, 9) * way)
+    return _pair(case, pivot, turn, shift, case.turned(case.spread(12, 26) * m, 0.0))
+
+
+def _trochanteric(case: _Case) -> Surface:
+    """From the fossa down to the inner cortex just above the lesser trochanter."""
+    site = case.sites["trochanteric"]
+    tilt = (float(case.generator.normal(0, 0.14)), float(case.generator.normal(0, 0.2)))
+    return case.surface(site, tilt, shift=case.spread(-6, 3))
 
 
 def _simple(case: _Case) -> _Broken:
-    site = case.sites["trochanteric"]
-    tilt = (float(case.generator.normal(0, 0.14)), float(case.generator.normal(0, 0.2)))
-    main = case.surface(site, tilt, shift=case.spread(-4, 5))
-    return (main,), _trochanteric_motion(case)
+    return (_trochanteric(case),), _trochanteric_motion(case)
 
 
 def _multifragmentary(case: _Case) -> _Broken:
     """A2: the lesser trochanter comes off, pulled up and inwards; often the greater one too."""
-    main, (lower, upper) = _simple(case)
+    main, (lower, upper) = _trochanteric(case), _trochanteric_motion(case)
     way = case.severity.motion
     inner, end = _lesser_cuts(case)
     pulled = Motion(
@@ -176,8 +177,7 @@ def _multifragmentary(case: _Case) -> _Broken:
         inner.origin_mm,
     )
     if case.generator.random() < 0.5:
-        fragments = (Fragment((1, 1, 1), pulled), lower, upper)
-        return (*main, inner, end), _padded(fragments, 3)
+        return (main, inner, end), _padded((Fragment((1, 1, 1), pulled), lower, upper), 3)
     great = _great(case)
     lifted = Motion(
         case.turned(-case.spread(0, 14) * way, 0.0),
@@ -185,7 +185,7 @@ def _multifragmentary(case: _Case) -> _Broken:
         great.origin_mm,
     )
     fragments = (Fragment((1, 1, 1), pulled), Fragment((1, 0, 0, 1), lifted), lower, upper)
-    return (*main, inner, end, great), _padded(fragments, 4)
+    return (main, inner, end, great), _padded(fragments, 4)
 
 
 def _padded(fragments: tuple[Fragment, ...], count: int) -> tuple[Fragment, ...]:
@@ -194,7 +194,7 @@ def _padded(fragments: tuple[Fragment, ...], count: int) -> tuple[Fragment, ...]
 
 
 def _lesser_cuts(case: _Case) -> tuple[Surface, Surface]:
-    """The two breaks around the lesser trochanter: along the shaft under it, and out through the inner wall."""
+    """The breaks around the lesser trochanter: along the shaft under it, and out through the inner wall."""
     site = case.sites["lesser"]
     out, up = site.axes[0], site.axes[1]
     tilt = (case.spread(-0.3, 0.1), case.spread(-0.3, 0.3))
@@ -238,7 +238,7 @@ def _reverse(case: _Case) -> _Broken:
         case.turned(case.spread(0, 10) * m, case.spread(5, 25) * way),
         case.shifted(-case.spread(4, 15) * m, case.spread(2, 12) * m, -case.spread(2, 8) * way),
         case.turned(case.spread(8, 22) * m, case.spread(0, 12) * way, case.spread(0, 12) * way),
-    )[1]
+    )
 
 
 def _impacted(case: _Case) -> _Broken:
@@ -249,7 +249,7 @@ def _impacted(case: _Case) -> _Broken:
     m, way = case.amount, case.severity.motion
     driven = -case.spread(1.5, 4.5) * m * site.axes[0]
     valgus = case.turned(-case.spread(9, 24) * m, 0.0, case.spread(-14, 6) * way)
-    return (main,), _pair(case, site.origin_mm, np.zeros(3), driven, valgus)[1]
+    return (main,), _pair(case, site.origin_mm, np.zeros(3), driven, valgus)
 
 
 def _impaction(case: _Case) -> tuple[Remodelling, ...]:
@@ -262,20 +262,12 @@ def _impaction(case: _Case) -> tuple[Remodelling, ...]:
     for place in np.linspace(-0.8, 0.8, 5):
         at = site.origin_mm + place * site.radius_mm * site.axes[1] + case.spread(-1.5, 1.5) * site.axes[0]
         density = strength * case.spread(0.03, 0.26)
-        spots.append(
-            Remodelling(
-                at,
-                site.axes,
-                0.0,
-                case.spread(0.9, 2.0),
-                density=density,
-                radius_mm=site.radius_mm * case.spread(0.6, 1.0),
-            )
-        )
+        width, radius = case.spread(0.9, 2.0), site.radius_mm * case.spread(0.6, 1.0)
+        spots.append(Remodelling(at, site.axes, 0.0, width, density=density, radius_mm=radius))
     return tuple(spots)
 
 
-def _cervical_motion(case: _Case, site: Site, strength: float) -> tuple[Fragment, ...]:
+def _cervical_motion(case: _Case, site: Site, strength: float) -> _Parts:
     """The shaft turns outwards and moves up; the head stays, and tips as far as the neck still leads it."""
     m, way = case.amount * strength, case.severity.motion * strength
     pivot = 0.5 * (site.origin_mm + case.sites["trochanteric"].origin_mm)
@@ -285,7 +277,7 @@ def _cervical_motion(case: _Case, site: Site, strength: float) -> tuple[Fragment
         case.turned(case.spread(0, 8) * m, case.spread(25, 60) * way),
         case.shifted(case.spread(-2, 5) * m, case.spread(13, 29) * m, -case.spread(0, 6) * way),
         case.turned(case.spread(-6, 28) * m, case.spread(-8, 8) * way, case.spread(-8, 8) * way),
-    )[1]
+    )
 
 
 def _transcervical(case: _Case) -> _Broken:

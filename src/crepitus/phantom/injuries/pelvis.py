@@ -8,16 +8,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
-from numpy.typing import NDArray
 
 from crepitus.phantom.injuries.fracture import Fracture, Fragment, Motion, Remodelling, Surface
 from crepitus.phantom.injuries.hip import HIP_KINDS, draw_hip_injury
+from crepitus.phantom.injuries.pelvis_case import PelvisBreak, PelvisCase
 from crepitus.phantom.scene import Anatomy, Injury, Severity, Site
 
-FloatArray = NDArray[np.float64]
 Generator = np.random.Generator
 
 HIP_SHARE = 1975 / 2776
@@ -36,7 +35,7 @@ PELVIS_FREQUENCY = {
     "sacrum-alar": 0.06,
     "sacrum-foraminal": 0.04,
 }
-"""Share of each kind among pelvic fractures; assumed, with the rami in front as in films of low-energy falls."""
+"""Share of each kind among pelvic fractures; assumed, with the rami in front as after falls."""
 
 PELVIS_KINDS = (*PELVIS_FREQUENCY, *HIP_KINDS)
 """Names of the injuries that `draw_pelvis_injury` knows."""
@@ -46,86 +45,6 @@ _RAMI_WITH_SACRUM = 0.65
 
 _LARGEST_MM = 14.0
 """Largest offset of a ramus."""
-
-
-@dataclass(frozen=True)
-class _Case:
-    """One broken side: `out` is the x of the lateral direction, -1 on the right, 1 on the left."""
-
-    generator: Generator
-    anatomy: Anatomy
-    severity: Severity
-    side: str
-
-    @property
-    def out(self) -> float:
-        return -1.0 if self.side == "R" else 1.0
-
-    @property
-    def hip(self) -> str:
-        return f"hip-bone-{self.side}"
-
-    @property
-    def symphysis(self) -> FloatArray:
-        names = ("pubis-symphysis-superior", "pubis-symphysis-inferior")
-        return np.asarray(np.mean([self.anatomy.landmarks[name][1] for name in names], axis=0))
-
-    def site(self, name: str) -> Site:
-        return self.anatomy.sites[f"{name}-{self.side}"]
-
-    def direction(self, out: float, down: float, forward: float) -> FloatArray:
-        v = np.array([self.out * out, down, forward])
-        return np.asarray(v / np.linalg.norm(v))
-
-    def surface(
-        self, site: Site, *, shift: float = 0.0, tilt: float = 0.4, gap: float = 1.0, reach: float = 2.4, side: int = 0
-    ) -> Surface:
-        """A rough surface across the bone at a site, `shift` mm along it; `gap` in parts of the severity's."""
-        g = self.generator
-        slopes = np.clip(g.normal(0.0, tilt, 2), -2 * tilt, 2 * tilt)
-        offsets = g.integers(0, 128, 2)
-        taper = None
-        if self.severity.incomplete:
-            toward = g.uniform(0, 2 * math.pi)
-            taper = (math.cos(toward), math.sin(toward), -0.4 * site.radius_mm, 0.8 * site.radius_mm)
-        return Surface(
-            site.origin_mm + shift * site.axes[0],
-            site.axes,
-            gap * self.severity.gap_mm,
-            tilt=(float(slopes[0]), float(slopes[1])),
-            amplitude_mm=float(g.uniform(0.5, 1.3)) * min(1.6, 0.5 + site.radius_mm / 12.0),
-            shift=(int(offsets[0]), int(offsets[1])),
-            side=side,
-            radius_mm=reach * site.radius_mm + 3.0,
-            taper=taper,
-        )
-
-    def about_symphysis(self, at: FloatArray, largest_mm: float) -> Motion:
-        """A turn about the symphysis that moves `at` by up to `largest_mm`, with a little glide."""
-        g, amount = self.generator, self.severity.motion * largest_mm
-        pivot = self.symphysis
-        arm = at - pivot
-        if self.severity.in_plane:
-            axis = np.array([0.15 * g.normal(), 0.15 * g.normal(), float(g.choice([-1.0, 1.0]))])
-        else:
-            axis = np.array([0.5 * g.normal(), float(g.choice([-1.0, 1.0])), 0.2 * g.normal()])
-        axis /= np.linalg.norm(axis)
-        lever = max(20.0, float(np.linalg.norm(np.cross(axis, arm))))
-        angle = min(0.8 * amount / lever, math.radians(14.0))
-        glide = self.direction(float(g.uniform(-0.5, 0.2)), float(g.normal(0, 0.6)), float(g.normal(0, 0.4)))
-        return Motion(axis * angle, 0.3 * amount * glide, pivot)
-
-
-@dataclass(frozen=True)
-class _Break:
-    """Surfaces and fragments of the hip bone, other bones that break, and what follows."""
-
-    surfaces: tuple[Surface, ...]
-    fragments: tuple[Fragment, ...] = ()
-    more: tuple[Fracture, ...] = ()
-    followers: tuple[tuple[str, Motion], ...] = ()
-    dense: tuple[tuple[str, Remodelling], ...] = ()
-    bone: str | None = None
 
 
 def draw_pelvis_injury(
@@ -147,7 +66,7 @@ def draw_pelvis_injury(
     if kind in HIP_KINDS or (kind is None and hip):
         return draw_hip_injury(generator, _with_heads(anatomy), severity, kind)
     kind = drawn if kind is None else kind
-    case = _Case(generator, anatomy, severity, side)
+    case = PelvisCase(generator, anatomy, severity, side)
     return _injury(case, kind, _DRAW[kind](case))
 
 
@@ -159,7 +78,7 @@ def _with_heads(anatomy: Anatomy) -> Anatomy:
     return replace(anatomy, landmarks={**anatomy.landmarks, **heads})
 
 
-def _injury(case: _Case, kind: str, broken: _Break) -> Injury:
+def _injury(case: PelvisCase, kind: str, broken: PelvisBreak) -> Injury:
     bone = case.hip if broken.bone is None else broken.bone
     fragments, followers = broken.fragments, dict(broken.followers)
     if case.severity.motion == 0.0:
@@ -181,54 +100,59 @@ def _injury(case: _Case, kind: str, broken: _Break) -> Injury:
     )
 
 
-def _upper(case: _Case) -> Surface:
+def _upper(case: PelvisCase) -> Surface:
     return case.surface(case.site("superior-ramus"), shift=float(case.generator.uniform(-11, 8)), tilt=0.45)
 
 
-def _lower(case: _Case, low: float = -7.0, high: float = 7.0) -> Surface:
+def _lower(case: PelvisCase, low: float = -7.0, high: float = 7.0) -> Surface:
     gap = float(case.generator.uniform(0.5, 1.0))
     return case.surface(case.site("inferior-ramus"), shift=float(case.generator.uniform(low, high)), gap=gap)
 
 
-def _rami(case: _Case) -> _Break:
+def _rami(case: PelvisCase) -> PelvisBreak:
     upper, lower = _upper(case), _lower(case)
     motion = case.about_symphysis(upper.origin_mm, _LARGEST_MM)
-    return _Break((upper, lower), (Fragment((1, 1), motion),))
+    return PelvisBreak((upper, lower), (Fragment((1, 1), motion),))
 
 
-def _superior(case: _Case) -> _Break:
-    return _Break((_upper(case),))
+def _superior(case: PelvisCase) -> PelvisBreak:
+    return PelvisBreak((_upper(case),))
 
 
-def _inferior(case: _Case) -> _Break:
-    return _Break((_lower(case),))
+def _inferior(case: PelvisCase) -> PelvisBreak:
+    return PelvisBreak((_lower(case),))
 
 
-def _parasymphyseal(case: _Case) -> _Break:
+def _parasymphyseal(case: PelvisCase) -> PelvisBreak:
     """Through the pubic body, nearly parallel to the symphysis."""
     g, middle = case.generator, case.symphysis
     s = case.direction(1.0, float(g.normal(0, 0.25)), float(g.normal(0, 0.15)))
     a = np.array([0.0, 1.0, 0.0]) - s[1] * s
     a /= np.linalg.norm(a)
-    site = Site(case.hip, middle + np.array([case.out * g.uniform(11, 19), 0, 0]), np.stack([s, a, np.cross(s, a)]), 20.0)
+    site = Site(
+        case.hip,
+        middle + np.array([case.out * g.uniform(11, 19), 0, 0]),
+        np.stack([s, a, np.cross(s, a)]),
+        20.0,
+    )
     surface = case.surface(site, tilt=0.2, reach=1.6)
     amount = case.severity.motion * 6.0
     across = case.direction(-0.3, float(g.choice([-1.0, 1.0])), 0.4)
     small = np.array([0.0, 0.0, math.radians(3.0) * case.severity.motion * g.normal()])
-    return _Break((surface,), (Fragment((-1,), Motion(small, amount * across, middle)),))
+    return PelvisBreak((surface,), (Fragment((-1,), Motion(small, amount * across, middle)),))
 
 
-def _ischium(case: _Case) -> _Break:
+def _ischium(case: PelvisCase) -> PelvisBreak:
     g = case.generator
     upper = case.surface(case.site("ischium"), shift=float(g.uniform(-8, 8)), tilt=0.35, reach=1.9)
     lower = _lower(case, -10.0, 2.0)
     amount = case.severity.motion * 11.0
     way = case.direction(float(g.normal(0, 0.5)), 1.0, -0.5 if case.severity.in_plane else -1.5)
     turn = np.array([0.0, 0.0, case.out * math.radians(6.0) * case.severity.motion * g.normal()])
-    return _Break((upper, lower), (Fragment((1, -1), Motion(turn, amount * way, lower.origin_mm)),))
+    return PelvisBreak((upper, lower), (Fragment((1, -1), Motion(turn, amount * way, lower.origin_mm)),))
 
 
-def _iliac_wing(case: _Case) -> _Break:
+def _iliac_wing(case: PelvisCase) -> PelvisBreak:
     """A piece of the wing, from the crest to the front edge or right across (Duverney)."""
     g, site = case.generator, case.site("iliac-wing")
     angle = math.radians(g.uniform(-10, 60))
@@ -238,11 +162,13 @@ def _iliac_wing(case: _Case) -> _Break:
     surface = case.surface(turned, shift=float(g.uniform(-12, 14)), tilt=0.25, reach=2.4)
     amount = case.severity.motion * 10.0
     way = case.direction(0.5 + 0.4 * g.normal(), 0.5 * g.normal(), 0.4 * g.normal())
-    turn = np.array([0.3 * g.normal(), 0.3 * g.normal(), g.normal()]) * math.radians(5.0) * case.severity.motion
-    return _Break((surface,), (Fragment((1,), Motion(turn, amount * way, site.origin_mm)),))
+    turn = (
+        np.array([0.3 * g.normal(), 0.3 * g.normal(), g.normal()]) * math.radians(5.0) * case.severity.motion
+    )
+    return PelvisBreak((surface,), (Fragment((1,), Motion(turn, amount * way, site.origin_mm)),))
 
 
-def _transverse(case: _Case) -> _Break:
+def _transverse(case: PelvisCase) -> PelvisBreak:
     """Through both columns; the lower half turns inwards about the symphysis and takes the femur along."""
     g, site = case.generator, case.site("acetabulum")
     surface = case.surface(site, shift=float(g.uniform(-14, 10)), tilt=0.3, reach=2.6)
@@ -251,12 +177,10 @@ def _transverse(case: _Case) -> _Break:
         angle *= 0.35
     axis = np.array([0.2 * g.normal(), 0.2 * g.normal(), -case.out])
     motion = Motion(axis / np.linalg.norm(axis) * angle, np.zeros(3), case.symphysis)
-    return _Break(
-        (surface,), (Fragment((-1,), motion),), followers=((f"femur-{case.side}", motion),)
-    )
+    return PelvisBreak((surface,), (Fragment((-1,), motion),), followers=((f"femur-{case.side}", motion),))
 
 
-def _anterior(case: _Case) -> _Break:
+def _anterior(case: PelvisCase) -> PelvisBreak:
     """The front column: from the brim through the front of the socket, and the inferior ramus."""
     g, ramus, socket = case.generator, case.site("superior-ramus"), case.site("acetabulum")
     origin = 0.45 * ramus.origin_mm + 0.55 * socket.origin_mm + np.array([0.0, 0.0, 4.0])
@@ -266,10 +190,10 @@ def _anterior(case: _Case) -> _Break:
     a /= np.linalg.norm(a)
     upper = case.surface(Site(case.hip, origin, np.stack([s, a, np.cross(s, a)]), 20.0), tilt=0.25, reach=1.7)
     motion = case.about_symphysis(upper.origin_mm, 9.0)
-    return _Break((upper, _lower(case)), (Fragment((1, 1), motion),))
+    return PelvisBreak((upper, _lower(case)), (Fragment((1, 1), motion),))
 
 
-def _posterior(case: _Case) -> _Break:
+def _posterior(case: PelvisCase) -> PelvisBreak:
     """The rear column: from the sciatic notch down through the socket, and the ischial ramus."""
     g, socket = case.generator, case.site("acetabulum")
     s = case.direction(0.45, 0.25 + 0.1 * g.normal(), -0.85)
@@ -285,29 +209,36 @@ def _posterior(case: _Case) -> _Break:
     amount = case.severity.motion * 9.0
     way = case.direction(-0.8, float(g.normal(0, 0.3)), -0.5)
     motion = Motion(np.zeros(3), amount * way)
-    return _Break((main, top, lower), (Fragment((1, 1, -1), motion),))
+    return PelvisBreak((main, top, lower), (Fragment((1, 1, -1), motion),))
 
 
-def _alar(case: _Case) -> _Break:
+def _alar(case: PelvisCase) -> PelvisBreak:
     return _sacrum(case, float(case.generator.uniform(5.0, 12.0)), 0.15)
 
 
-def _foraminal(case: _Case) -> _Break:
+def _foraminal(case: PelvisCase) -> PelvisBreak:
     return _sacrum(case, float(case.generator.uniform(-8.0, -5.0)), 0.1)
 
 
-def _sacrum(case: _Case, shift: float, tilt: float) -> _Break:
+def _sacrum(case: PelvisCase, shift: float, tilt: float) -> PelvisBreak:
     """Along the sacrum, pressed together by the blow from the side; the half pelvis may shift with it."""
     g, site = case.generator, case.site("sacrum")
     surface = case.surface(site, shift=shift, tilt=tilt, reach=2.2)
     surface = replace(surface, amplitude_mm=1.6 * surface.amplitude_mm)
     pressed = Remodelling(
-        surface.origin_mm, site.axes, 0.0, 2.5, density=0.12 * float(g.uniform(0.2, 1.0)) * case.severity.motion, radius_mm=60.0
+        surface.origin_mm,
+        site.axes,
+        0.0,
+        2.5,
+        density=0.12 * float(g.uniform(0.2, 1.0)) * case.severity.motion,
+        radius_mm=60.0,
     )
     dense = (("sacrum", pressed),)
     if g.random() > _RAMI_WITH_SACRUM:
         nudge = case.direction(-0.6, float(g.normal(0, 0.5)), 0.5) * 2.0 * case.severity.motion
-        return _Break((surface,), (Fragment((1,), Motion(translation=nudge)),), dense=dense, bone="sacrum")
+        return PelvisBreak(
+            (surface,), (Fragment((1,), Motion(translation=nudge)),), dense=dense, bone="sacrum"
+        )
     upper, lower = _upper(case), _lower(case)
     amount = case.severity.motion * 9.0
     shift_mm = case.direction(-0.6, float(g.normal(-0.5, 0.4)), float(g.normal(0.2, 0.3))) * amount
@@ -316,12 +247,12 @@ def _sacrum(case: _Case, shift: float, tilt: float) -> _Break:
     still = case.severity.motion == 0.0
     rami = Fracture(case.hip, (upper, lower), (Fragment((1, 1), Motion() if still else back),), "rami")
     followers = ((case.hip, whole), (f"femur-{case.side}", whole))
-    return _Break(
+    return PelvisBreak(
         (surface,), (Fragment((1,), whole),), more=(rami,), followers=followers, dense=dense, bone="sacrum"
     )
 
 
-_DRAW: dict[str, Callable[[_Case], _Break]] = {
+_DRAW: dict[str, Callable[[PelvisCase], PelvisBreak]] = {
     "rami": _rami,
     "superior-ramus": _superior,
     "inferior-ramus": _inferior,

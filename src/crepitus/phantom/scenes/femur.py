@@ -7,8 +7,9 @@ from dataclasses import replace
 import numpy as np
 
 from crepitus.phantom.anatomy.femur import build_femur
-from crepitus.phantom.anatomy.hip_bone import build_hip_bone, draw_shape
+from crepitus.phantom.anatomy.hip_bone import build_hip_bone
 from crepitus.phantom.anatomy.measures import draw_hip_measures
+from crepitus.phantom.anatomy.pelvis_shape import draw_shape
 from crepitus.phantom.anatomy.pelvis_tissue import build_tissue
 from crepitus.phantom.anatomy.sacrum import build_sacrum
 from crepitus.phantom.extras.draw import draw_hip_extras
