@@ -118,6 +118,8 @@ def add_tube(
                     distance2 = qx * qx + qy * qy + qz * qz - w * (2.0 * along - w * edges[m, 3])
                     if distance2 < best:
                         best, row, share = distance2, m, w
+                if best > reach * reach:
+                    continue
                 d = _section(table, row, share, p, best_p)
                 cortex = table[row, 5] + share * (table[row + 1, 5] - table[row, 5])
                 fill = table[row, 6] + share * (table[row + 1, 6] - table[row, 6])
