@@ -31,6 +31,7 @@ def build_pelvis(generator: Generator, person: Person) -> Anatomy:
     femur = build_femur(generator, person, measures, "R")
     hips = [part.varied(generator) for part in (hip, hip.mirrored())]
     femora = [part.varied(generator) for part in (femur, femur.mirrored())]
+    half_gap = float(generator.uniform(1.5, 3.0))
     bones: list[Bone] = []
     landmarks: dict[str, tuple[str, FloatArray]] = {}
     sites: dict[str, Site] = {}
@@ -38,6 +39,7 @@ def build_pelvis(generator: Generator, person: Person) -> Anatomy:
         for solid in part.solids:
             if solid.name.startswith("hip-bone"):
                 _leave_gap(solid, sacrum.solids[0], _SACROILIAC_GAP_MM)
+                _leave_symphysis(solid, half_gap)
             bones.append(Bone(solid))
         sites.update(part.sites)
     for part in hips:
@@ -49,6 +51,15 @@ def build_pelvis(generator: Generator, person: Person) -> Anatomy:
     tissue = build_tissue(generator, person, shape)
     centre = np.array([0.0, -42.0, 0.0]) * shape.size
     return Anatomy("PELVIS", person, tuple(bones), tissue, landmarks, sites, centre)
+
+
+def _leave_symphysis(solid: Solid, half_mm: float) -> None:
+    """Take from a freshly made hip bone what lies within `half_mm` of the midline."""
+    f = solid.field
+    x = solid.origin_mm[0] + solid.spacing_mm * np.arange(f.shape[0])
+    near = np.abs(x) < half_mm + 8.0
+    gap = (half_mm - np.abs(x[near])).astype(np.float32)
+    f[near, ..., DISTANCE] = np.maximum(f[near, ..., DISTANCE], gap[:, None, None])
 
 
 def _leave_gap(solid: Solid, other: Solid, gap_mm: float) -> None:

@@ -50,9 +50,14 @@ class _Frame:
 
 
 def build_sacrum(
-    generator: Generator, person: Person, measures: HipMeasures, shape: PelvisShape | None = None
+    generator: Generator,
+    person: Person,
+    measures: HipMeasures,
+    shape: PelvisShape | None = None,
+    *,
+    spine: bool = True,
 ) -> Part:
-    """Sacrum with coccyx ("sacrum") and L3 to L5 ("lumbar"); `shape` is that of the pelvis, drawn if None."""
+    """Sacrum with coccyx ("sacrum") and, with `spine`, L3 to L5 ("lumbar"); `shape` is drawn if None."""
     shape = draw_shape(generator, person, measures) if shape is None else shape
     frame = _Frame(shape, float(36.0 + 5.0 * np.clip(generator.standard_normal(), -2, 2)))
     ends = frame.path((-60, -24, 30), (60, -24, 30), (-60, 135, -35), (60, 150, 35), (0, -20, -40))
@@ -65,8 +70,8 @@ def build_sacrum(
     quality = person.quality
     grain = grain_along(frame.axes[1] + np.array([0.3, 0.0, 0.0]), 0.6 + 0.3 * max(0.0, 1.0 - quality))
     sacrum = clay.finish("sacrum", grain, cortex=0.5 + 0.5 * quality, fill=quality)
-    lumbar = _lumbar(generator, person, frame)
-    return Part((sacrum, lumbar), {}, _sites(frame))
+    lumbar = (_lumbar(generator, person, frame),) if spine else ()
+    return Part((sacrum, *lumbar), {}, _sites(frame))
 
 
 def _mass(clay: Clay, frame: _Frame) -> None:

@@ -46,7 +46,7 @@ def _anatomy(generator: Generator, person: Person) -> Anatomy:
     shape = draw_shape(generator, person, measures)
     side = "R" if generator.random() < 0.5 else "L"
     hip = build_hip_bone(generator, person, measures, side, shape)
-    sacrum = build_sacrum(generator, person, measures, shape)
+    sacrum = build_sacrum(generator, person, measures, shape, spine=False)
     femur = build_femur(generator, person, measures, side)
     out = -1.0 if side == "R" else 1.0
     # The leg lies turned outwards, or is held inwards so that the neck is seen at full length.
