@@ -10,7 +10,7 @@ from crepitus.phantom.extras.hardware import ball, cup, rod, screw, strip
 from crepitus.phantom.extras.hip_metal import hip_frame
 from crepitus.phantom.extras.metal import HIP_KINDS, PELVIS_KINDS, make_hardware
 from crepitus.phantom.extras.wrist import shaft_plate, volar_plate, wires
-from crepitus.phantom.injuries.fracture import Motion
+from crepitus.phantom.injuries.fracture import Fracture, Motion, Surface
 from crepitus.phantom.render import Subject, surroundings
 from crepitus.phantom.scene import Anatomy, Extras, Injury, Person, Shot, Site
 from crepitus.phantom.scenes.common import posed, rotation
@@ -41,7 +41,11 @@ def trunk():
         head, corner = np.array([88.0 * x, 0, 0]), np.array([124.0 * x, 30, 0])
         low, high = np.minimum(head, corner) - 45, np.maximum(head, corner) + 45
         clay = Clay(low, high + np.array([0, 120, 0]), 4.0)
-        clay.tube(np.array([head, corner, corner + np.array([0, 140, 0])]), np.array([20.0, 16, 14]), Stuff(3, 0.1, 3))
+        clay.tube(
+            np.array([head, corner, corner + np.array([0, 140, 0])]),
+            np.array([20.0, 16, 14]),
+            Stuff(3, 0.1, 3),
+        )
         bones.append(Bone(clay.finish(f"femur-{side}")))
         sites[f"neck-{side}"] = site(f"femur-{side}", 0.5 * (head + corner), corner - head, 16.0)
         sites[f"shaft-{side}"] = site(f"femur-{side}", corner + np.array([0, 80, 0]), [0, 1, 0], 14.0)
@@ -325,3 +329,18 @@ def test_bone_island_lies_within_the_bone():
         island = bone_island(np.random.default_rng(seed), place)
         assert np.linalg.norm(island.origin_mm - place.origin_mm) < 15.0
         assert island.bulge_mm == 0.0
+
+
+def test_prosthesis_leaves_no_bone_to_break_in_its_place(pelvis):
+    found = make_hardware(np.random.default_rng(2), pelvis, "total hip", "R")
+    extras = Extras(metal=found.pieces, tunnels=found.removed)
+
+    def broken(bone, origin):
+        surface = Surface(np.asarray(origin, dtype=float), np.eye(3), 1.0)
+        return Injury((Fracture(bone, (surface,)),))
+
+    # The head's centre is gone; the shaft, and the same place of the other bone, are not.
+    assert extras.removed(broken("femur-R", [-88, 0, 0]))
+    assert not extras.removed(broken("femur-R", [-124, 110, 0]))
+    assert not extras.removed(broken("femur-L", [88, 0, 0]))
+    assert not extras.removed(Injury())

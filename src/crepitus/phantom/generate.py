@@ -171,7 +171,8 @@ def _injury(generator: np.random.Generator, request: Request, anatomy: Anatomy, 
     for _ in range(_ATTEMPTS):
         injury = SCENES[request.scene].injury(generator, anatomy, severity, request.kind)
         places = np.array([surface.origin_mm for f in injury.fractures for surface in f.surfaces])
-        if not any((solid.sample(places)[:, DISTANCE] < 0).any() for _, solid in extras.metal):
+        inside = any((solid.sample(places)[:, DISTANCE] < 0).any() for _, solid in extras.metal)
+        if not inside and not extras.removed(injury):
             break
     return injury
 

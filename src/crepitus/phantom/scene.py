@@ -167,6 +167,15 @@ class Extras:
     tunnels: Mapping[str, FloatArray] = field(default_factory=dict)
     notes: Mapping[str, object] = field(default_factory=dict)
 
+    def removed(self, injury: Injury) -> bool:
+        """Whether an operation took away the place of one of the fractures."""
+        return any(
+            _in_tunnel(self.tunnels[fracture.bone], np.asarray(surface.origin_mm))
+            for fracture in injury.fractures
+            if fracture.bone in self.tunnels
+            for surface in fracture.surfaces
+        )
+
     def bones(self, bones: Sequence[Bone]) -> tuple[Bone, ...]:
         """The bones with what these extras did to them."""
         none = np.zeros((0, 7))
@@ -178,6 +187,16 @@ class Extras:
             )
             for bone in bones
         )
+
+
+def _in_tunnel(tunnels: FloatArray, point_mm: FloatArray) -> bool:
+    """Whether a point lies in one of the tunnels, shape (n, 7)."""
+    for row in tunnels:
+        start, along = row[:3], row[3:6] - row[:3]
+        share = np.clip((point_mm - start) @ along / (along @ along + 1e-12), 0.0, 1.0)
+        if np.linalg.norm(point_mm - start - share * along) < row[6]:
+            return True
+    return False
 
 
 @dataclass(frozen=True)

@@ -35,17 +35,18 @@ def healed_fracture(generator: Generator, site: Site) -> tuple[Remodelling, ...]
 
     The bend is a pair of bulges, one outward, one inward on the other side. No gap is left.
     """
-    r = site.radius_mm
+    # A wide, flat bone heals with no larger callus than a shaft.
+    r = min(site.radius_mm, 14.0)
     angle = generator.uniform(0, 2 * math.pi)
     toward = (math.cos(angle), math.sin(angle))
     away = (-toward[0], -toward[1])
     along = float(generator.uniform(-0.3, 0.3)) * r
     at = site.origin_mm + along * np.asarray(site.axes)[0]
     width = float(generator.uniform(0.5, 0.9)) * r
-    callus = float(generator.uniform(0.08, 0.2)) * r
-    bend = float(generator.uniform(0.05, 0.2)) * r
+    callus = float(generator.uniform(0.12, 0.35)) * r
+    bend = float(generator.uniform(0.05, 0.3)) * r
     reach = 3.2 * r
-    density = float(generator.uniform(0.05, 0.18))
+    density = float(generator.uniform(0.08, 0.25))
     return (
         Remodelling(at, site.axes, callus, width, density=density, radius_mm=reach),
         Remodelling(at, site.axes, bend, 1.4 * width, toward, radius_mm=reach),

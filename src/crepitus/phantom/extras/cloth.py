@@ -125,7 +125,7 @@ def draw_zip(generator: Generator, canvas: Canvas) -> None:
     x = float(generator.uniform(0.35, 0.65)) * f
     start = np.array([x, float(generator.uniform(-0.1, 0.25)) * f])
     end = start + np.array([generator.normal(0, 12), generator.uniform(90, 170)])
-    line = _wander(generator, start, end, 3.0)
+    line = _wander(generator, start, end, 1.0)
     distance, along = canvas.line(line, 14.0)
     inside = (along > 0) & (along < _length(line))
     canvas.add(SOFT, 0.8 * canvas.edge(np.abs(distance) - 11.0) * inside)

@@ -20,6 +20,7 @@ from crepitus.phantom.extras.hardware import (
     unit,
 )
 from crepitus.phantom.scene import Anatomy
+from crepitus.phantom.solid.clay import curve
 from crepitus.phantom.xray.physics import STEEL, TITANIUM
 
 FloatArray = NDArray[np.float64]
@@ -184,6 +185,20 @@ def nail(generator: Generator, hip: HipFrame) -> Hardware:
     return Hardware("nail", ((TITANIUM, body), (TITANIUM, lag), (TITANIUM, locking)), {})
 
 
+def _socket(generator: Generator, hip: HipFrame, outer_mm: float) -> list[Piece]:
+    """The cup of a total hip, some with a screw into the ilium."""
+    inward = 1.0 if hip.side == "R" else -1.0
+    inclination, version = np.radians(generator.normal(43, 6)), np.radians(generator.normal(15, 6))
+    # The opening faces down and outward, and a little forward.
+    opening = unit(np.array([-inward * np.sin(inclination), np.cos(inclination), np.sin(version)]))
+    pieces: list[Piece] = [(TITANIUM, cup("cup", hip.head, outer_mm, 3.5, opening))]
+    if generator.random() < 0.5:
+        away = unit(-opening + np.array([0.0, -0.5, 0.0]))
+        first = hip.head + (outer_mm - 3.0) * away
+        pieces.append((TITANIUM, screw("cup-screw", first, first + 25.0 * away, 6.5, pitch_mm=2.2)))
+    return pieces
+
+
 def prosthesis(generator: Generator, hip: HipFrame, total: bool) -> Hardware:
     """A stem with neck and head in the place of the bone's own; with a cup if `total`.
 
@@ -191,34 +206,32 @@ def prosthesis(generator: Generator, hip: HipFrame, total: bool) -> Hardware:
     """
     r = hip.shaft_radius
     length = float(generator.uniform(115, 150))
-    seat = hip.corner - 0.2 * r * hip.lateral - 16.0 * hip.down
+    seat = hip.on_shaft(-4.0) - 0.25 * r * hip.lateral
+    # From the shoulder down: narrow, widest below the cut of the neck, then a slender tip.
     knots = np.array(
-        [seat - 0.25 * r * hip.lateral, hip.on_shaft(10.0), hip.on_shaft(45.0), hip.on_shaft(length - 20.0)]
+        [
+            [*(hip.on_shaft(-17.0) + 0.1 * r * hip.lateral), 0.42 * r],
+            [*hip.on_shaft(2.0), 0.74 * r],
+            [*hip.on_shaft(45.0), 0.66 * r],
+            [*hip.on_shaft(0.7 * length), 0.52 * r],
+            [*hip.on_shaft(length), 0.3 * r],
+        ]
     )
-    line = np.array([knots[0], 0.5 * (knots[0] + knots[1]), *knots[1:]])
-    section = np.array([0.78 * r, 0.74 * r, 0.66 * r, 0.52 * r, 0.3 * r])
-    stem = rod("stem", line, section, COARSE_MM)
+    line = curve(knots, 24)
+    stem = rod("stem", line[:, :3], line[:, 3], COARSE_MM)
     radius = float(generator.choice([14.0, 16.0, 18.0])) if total else 0.99 * hip.head_radius
     # The new neck leaves the stem at its own angle, and meets the old centre of rotation.
-    neck = rod("neck", np.array([seat, hip.head]), np.array([8.0, 5.8]), COARSE_MM)
+    on_neck = np.array([seat, 0.5 * (seat + hip.head), hip.head])
+    neck = rod("neck", on_neck, np.array([9.0, 6.6, 5.8]), COARSE_MM)
     head = ball("head", hip.head, radius)
     metal = STEEL if generator.random() < 0.5 else TITANIUM
     pieces: list[Piece] = [(metal, stem), (metal, neck), (STEEL, head)]
     if total:
-        inward = 1.0 if hip.side == "R" else -1.0
-        inclination, version = np.radians(generator.normal(43, 6)), np.radians(generator.normal(15, 6))
-        # The opening faces down and outward, and a little forward.
-        opening = unit(np.array([-inward * np.sin(inclination), np.cos(inclination), np.sin(version)]))
-        outer = max(radius + 9.0, 1.08 * hip.head_radius)
-        pieces.append((TITANIUM, cup("cup", hip.head, outer, 3.5, opening)))
-        if generator.random() < 0.5:
-            away = unit(-opening + np.array([0.0, -0.5, 0.0]))
-            first = hip.head + (outer - 3.0) * away
-            pieces.append((TITANIUM, screw("cup-screw", first, first + 25.0 * away, 6.5, pitch_mm=2.2)))
+        pieces += _socket(generator, hip, max(radius + 9.0, 1.08 * hip.head_radius))
     gone = np.array(
         [
             [*hip.head, *(hip.head - 0.3 * hip.head_radius * hip.up), 1.08 * hip.head_radius],
-            [*hip.head, *(hip.head - 1.25 * hip.head_radius * hip.up), 0.95 * hip.neck_radius],
+            [*hip.head, *(hip.head - 1.05 * hip.head_radius * hip.up), 1.2 * hip.neck_radius],
         ]
     )
     return Hardware("total hip" if total else "hemiprosthesis", tuple(pieces), {hip.bone: gone})

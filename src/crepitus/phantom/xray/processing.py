@@ -35,7 +35,7 @@ def digitized(values: FloatArray, exposure: Exposure) -> FloatArray:
     return np.asarray(np.clip(np.rint(values / step) * step, -_HEADROOM, _LATITUDE - _HEADROOM))
 
 
-def multiscale(x: SingleArray, strength: float, levels: int = 6) -> SingleArray:
+def multiscale(x: SingleArray, strength: float) -> SingleArray:
     """Even out the bands of detail: faint ones grow, strong ones shrink, as consoles of all vendors do.
 
     A Laplacian pyramid whose bands d become sign(d) m (|d| / m)^p with p < 1, as in Vuylsteke and Schoeters,
@@ -44,11 +44,11 @@ def multiscale(x: SingleArray, strength: float, levels: int = 6) -> SingleArray:
     Args:
         x: shape (rows, columns); the window spans 0..1.
         strength: 0 changes nothing; 1 sets p to 0.55.
-        levels: number of bands; fewer for small images.
     """
     if strength <= 0:
         return x
-    levels = min(levels, int(np.log2(min(x.shape))) - 2)
+    # The coarsest level is 8 pixels wide whatever the size of the image.
+    levels = max(1, int(np.log2(min(x.shape))) - 3)
     power = 1.0 - 0.45 * strength
     bands, low = [], x
     for _ in range(levels):
