@@ -181,7 +181,7 @@ def _scar(lump: Lump, generator: Generator) -> None:
     x, y, z = lump.grid
     a, b = generator.uniform(0, 2 * math.pi, 2)
     level = y - (7.5 + 0.2 * x - 0.08 * z) + 0.5 * np.sin(x / 3.0 + a) + 0.4 * np.sin(z / 2.5 + b)
-    strength = np.float32(max(0.0, generator.uniform(-0.1, 0.22)))
+    strength = np.float32(max(0.0, generator.uniform(-0.1, 0.18)))
     lump.field[..., FILL] += strength * np.exp(-((level / 1.5) ** 2))
 
 

@@ -37,7 +37,7 @@ def _strands(along: float, across: float) -> FloatArray:
     """
     from scipy.spatial.transform import Rotation
 
-    turn = Rotation.from_euler("yxz", [29.0, 7.0, 5.0], degrees=True).as_matrix()
+    turn = Rotation.from_euler("yxz", [29.0, 17.0, 9.0], degrees=True).as_matrix()
     fine = grain_along(np.array([0.0, 1.0, 0.0])) * np.array([[along], [across], [across]])
     return np.asarray(fine @ turn)
 

@@ -38,6 +38,9 @@ _ADULT = np.array([0.42, 0.08, 0.18, 0.06, 0.14, 0.06, 0.06, 0.0, 0.0, 0.0])
 _CHILD = np.array([0.1, 0.03, 0.0, 0.03, 0.05, 0.15, 0.04, 0.28, 0.16, 0.16])
 
 _SITES = {"scaphoid-waist": "scaphoid-waist", "ulnar-styloid": "ulna-styloid"}
+_GAP = 0.5
+"""Gaps relative to those of the hip: the bones are half as wide, and little scatter veils them."""
+
 _INSTEAD = {"torus": "colles", "greenstick": "both-bone", "salter-harris-2": "colles"}
 """What the same fall does to an adult."""
 
@@ -205,7 +208,7 @@ def _torus(generator: Generator, anatomy: Anatomy, severity: Severity) -> Injury
     """The cortex buckles on the side of compression; nothing gapes."""
     p = place_of(anatomy, "radius-distal", float(generator.uniform(-12.0, -2.0)))
     side = float(generator.choice([1.0, 1.0, 1.0, -1.0]))
-    bulge = p.k * min(2.2, 0.8 * severity.gap_mm + 1.2 * severity.motion)
+    bulge = p.k * min(2.2, 1.1 * severity.gap_mm + 1.2 * severity.motion)
     surface = p.surface(generator, severity, 0.12, gap=0.0)
     b = side * float(np.sign(np.cross(p.distal, p.ulnar) @ p.dorsal))
     width = p.k * float(generator.uniform(2.4, 4.2))
@@ -298,4 +301,5 @@ def draw_wrist_injury(
         name = _INSTEAD.get(name, name)
     if name in ("scaphoid-waist", "ulnar-styloid") and not has_site(anatomy, _SITES[name]):
         name = "torus"
-    return _DRAW[name](generator, anatomy, severity)
+    slight = replace(severity, gap_mm=_GAP * severity.gap_mm, motion=severity.motion**1.4)
+    return _DRAW[name](generator, anatomy, slight)
