@@ -143,7 +143,12 @@ def _pubis_and_ischium(clay: Clay, frame: HipFrame) -> None:
 
 
 def _quadrilateral_plate(clay: Clay, frame: HipFrame, socket: float) -> None:
-    x = (frame.shape.half_mm - socket - 1.6) * REFERENCE_HALF_MM / frame.shape.half_mm
+    # The wall stays by the socket, however wide the brim is.
+    x = (
+        (frame.shape.half_mm - socket - 1.6 - 0.85 * frame.shape.inlet_mm)
+        * REFERENCE_HALF_MM
+        / frame.shape.half_mm
+    )
     rim = [
         (-44, -48),
         (-42, -20),
