@@ -143,7 +143,10 @@ def _pubis_and_ischium(clay: Clay, frame: HipFrame) -> None:
 
 
 def _quadrilateral_plate(clay: Clay, frame: HipFrame, socket: float) -> None:
-    x = (frame.shape.half_mm - socket - 1.6) * REFERENCE_HALF_MM / frame.shape.half_mm
+    half = frame.shape.half_mm
+    x = (half - socket - 1.6) * REFERENCE_HALF_MM / half
+    # Low down the wall stays by the socket, however wide the brim is above.
+    drawn_in = 0.7 * frame.shape.inlet_mm
     rim = [
         (-44, -48),
         (-42, -20),
@@ -156,7 +159,12 @@ def _quadrilateral_plate(clay: Clay, frame: HipFrame, socket: float) -> None:
         (12, -24),
         (-12, -44),
     ]
-    knots = frame.path(*[(x - 0.05 * y + 0.002 * (z + 4.0) ** 2, y, z) for z, y in rim])
+    knots = frame.path(
+        *[
+            (x - drawn_in * min(1.0, (y + 48.0) / 40.0) - 0.05 * y + 0.002 * (z + 4.0) ** 2, y, z)
+            for z, y in rim
+        ]
+    )
     thick = np.array([2.2, 0.0, 0.0, 0.0, 0.0, 0.0, 2.5])
     fitted_plate(clay, knots, knots[:0], thick, Stuff(0.8, 0.2, 4.0))
 

@@ -93,7 +93,7 @@ def hip_sites(frame: HipFrame, name: str, side: str) -> dict[str, Site]:
         "acetabulum": _site(
             frame,
             name,
-            frame.at(72, -22, 0),
+            frame.at(70, -29, 0),
             frame.direction(-0.2, -1.0, 0.1),
             np.array([0.0, 0.0, 1.0]),
             24.0,

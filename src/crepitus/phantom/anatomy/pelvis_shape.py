@@ -59,7 +59,7 @@ def draw_shape(generator: Generator, person: Person, measures: HipMeasures) -> P
         size=person.scale * (1.0 if male else 0.95),
         tall=normal(1.0 if male else 0.95, 0.03),
         flare_mm=normal(0.0 if male else 3.0, 4.0),
-        inlet_mm=normal(-0.5 if male else 3.0, 1.5),
+        inlet_mm=normal(1.5 if male else 4.5, 1.5),
         subpubic_deg=normal(63.0 if male else 87.0, 3.5),
         symphysis_mm=normal(4.2, 0.6),
         joint_mm=normal(4.0, 0.4),

@@ -172,7 +172,7 @@ def _iliac_wing(case: PelvisCase) -> PelvisBreak:
 def _transverse(case: PelvisCase) -> PelvisBreak:
     """Through both columns; the lower half turns inwards about the symphysis and takes the femur along."""
     g, site = case.generator, case.site("acetabulum")
-    surface = case.surface(site, shift=float(g.uniform(-14, 10)), tilt=0.3, reach=2.6)
+    surface = case.surface(site, shift=float(g.uniform(-20, 4)), tilt=0.3, reach=2.6)
     angle = case.severity.motion * 8.0 / 75.0
     if not case.severity.in_plane:
         angle *= 0.35
