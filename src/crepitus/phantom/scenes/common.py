@@ -107,6 +107,7 @@ def draw_exposure(
     field_mm: float,
     kilovolt: tuple[float, float],
     scatter: tuple[float, float],
+    dose: float = 1.0,
 ) -> Exposure:
     """Beam, detector and processing.
 
@@ -116,10 +117,11 @@ def draw_exposure(
         field_mm: side of the detector's area.
         kilovolt: range of the tube voltage.
         scatter: range of the scattered share, relative to the primary.
+        dose: factor on the quanta of a thin part: automatic exposure raises the tube current behind thick ones.
     """
     pixel = field_mm / size
     # The dose is that of the area: quanta per native pixel of 0.15 mm, collected by larger pixels.
-    quanta = math.exp(generator.uniform(math.log(1500), math.log(9000))) * (pixel / 0.15) ** 2
+    quanta = dose * math.exp(generator.uniform(math.log(1500), math.log(9000))) * (pixel / 0.15) ** 2
     bands = float(generator.choice([0.0, generator.uniform(0.2, 1.0)]))
     return Exposure(
         kilovolt=generator.uniform(*kilovolt),
