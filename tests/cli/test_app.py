@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import resource
 import subprocess
 import sys
@@ -67,6 +68,20 @@ def test_help_ends_with_status_0(capsys, option):
     assert (status, err) == (0, [])
     assert "Usage:" in out
     assert "--version" in out
+
+
+@pytest.mark.parametrize(
+    "command", [(), *((command.name,) for command in program.app.registered_commands)], ids=str
+)
+def test_help_names_kinds_of_values_in_words(capsys, monkeypatch, command):
+    """At 80 columns, as a terminal has them: no type of Python, and nothing beside a switch."""
+    monkeypatch.setenv("COLUMNS", "80")
+    status, out, _ = run_here(capsys, *command, "--help")
+    assert status == 0
+    assert not re.findall(r"<(?:bool|str|int|float|list)\b[^>]*>", out)
+    switches = [line for line in out.splitlines() if "--help" in line and "Usage" not in line]
+    assert all("<" not in line for line in switches)
+    assert max(map(len, out.splitlines())) <= 80
 
 
 def test_no_arguments_show_the_help_and_are_wrong_usage(capsys):

@@ -61,7 +61,20 @@ def test_from_import_to_merge(run, folder, tmp_path):
     status, printed, _ = run("audit", out)
     assert (status, printed.splitlines()[0]) == (0, f"11 images in {out}")
 
-    assert run("export", out, "--format", "csv", "--out", tmp_path / "x")[0] == 0
+    status, printed, messages = run("export", out, "--format", "csv", "--out", tmp_path / "x")
+    assert (status, printed) == (0, "")
+    assert messages.endswith(f"11 images -> {tmp_path / 'x'}\n")
+    status, printed, _ = run("export", out, "--format", "csv", "--out", tmp_path / "y", "--json")
+    assert status == 0
+    # Images 0, 3, 6 and 9 have a point each; the source has neither boxes nor landmarks.
+    assert json.loads(printed) == {
+        "out": str(tmp_path / "y"),
+        "format": "csv",
+        "images": 11,
+        "points": 4,
+        "boxes": None,
+        "landmarks": None,
+    }
     assert run("import", tmp_path / "x", "--format", "csv", "--out", tmp_path / "again")[0] == 0
     status, printed, messages = run("merge", out, tmp_path / "again", "--out", tmp_path / "both")
     assert status == 0
@@ -71,6 +84,31 @@ def test_from_import_to_merge(run, folder, tmp_path):
     status, printed, _ = run("split", tmp_path / "both", "--folds", "2", "--json")
     assert json.loads(printed)["duplicate_groups"] == 11
     assert json.loads(run("audit", tmp_path / "both", "--json")[1])["duplicates_across_folds"] == []
+
+
+@pytest.mark.parametrize("existing", [False, True])
+def test_an_import_without_a_usable_image_writes_nothing(run, folder, tmp_path, existing):
+    out = tmp_path / "set"
+    if existing:
+        out.mkdir()
+    for path in folder.glob("*.jpg"):
+        path.write_bytes(path.read_bytes()[:300])
+    status, printed, messages = run("import", folder, "--format", "csv", "--out", out, "--json")
+    assert (status, printed) == (2, "")
+    last = messages.splitlines()[-1]
+    assert last.startswith(
+        "crepitus: expected images, none of the 12 of the source can be used; the first: 0.jpg"
+    )
+    assert last.endswith("(damaged); nothing was written")
+    assert list(out.iterdir()) == [] if existing else not out.exists()
+
+
+def test_an_import_of_an_empty_table_writes_nothing(run, folder, tmp_path):
+    (folder / "images.csv").write_text("file,label\n")
+    status, _, messages = run("import", folder, "--format", "csv", "--out", tmp_path / "set")
+    assert status == 2
+    assert len(messages.splitlines()) == 1
+    assert not (tmp_path / "set").exists()
 
 
 @pytest.mark.parametrize(

@@ -110,3 +110,45 @@ def test_frozen_stages_keep_weights_and_batch_statistics():
     assert frozen
     assert all(torch.equal(before[n], after[n]) for n in frozen)
     assert not torch.equal(before["layer4.0.downsample.0.weight"], after["layer4.0.downsample.0.weight"])
+
+
+NARROW = {"stem_width": 8, "channels": [16, 32, 64, 128]}
+
+
+def test_options_reach_the_network():
+    network = Backbone(BackboneConfig(name="resnet10t", weights="random", options=NARROW))
+    assert network.channels == [16, 32, 64, 128]
+    assert network.reductions == [4, 8, 16, 32]
+    features = network(torch.rand(1, 1, 64, 64))
+    assert [tuple(f.shape) for f in features] == [
+        (1, 16, 16, 16),
+        (1, 32, 8, 8),
+        (1, 64, 4, 4),
+        (1, 128, 2, 2),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"chanels": [1]}, "chanels"),
+        ({"channels": [16]}, "resnet10t takes"),
+        ({"stem_width": -8}, "resnet10t takes"),
+    ],
+)
+def test_options_that_the_network_does_not_take_are_one_line(options, words):
+    with pytest.raises(ConfigError, match=words) as caught:
+        Backbone(BackboneConfig(name="resnet10t", weights="random", options=options))
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["pretrained", "checkpoint_path", "features_only"])
+def test_options_cannot_name_other_weights(name):
+    """timm would load checkpoint_path with pickle; a model's record from elsewhere must not lead there."""
+    with pytest.raises(ValueError, match=f"{name} is decided elsewhere"):
+        BackboneConfig(options={name: 1})
+
+
+def test_options_hold_no_text():
+    with pytest.raises(ValueError, match="options"):
+        BackboneConfig(options={"block": "evil.module"})

@@ -1,6 +1,7 @@
 """The Window Loss: values by hand, degenerate cases of the paper, finiteness, and the whole method's loss."""
 
 import math
+from pathlib import Path
 
 import pytest
 import torch
@@ -9,6 +10,7 @@ from hypothesis import strategies as st
 from torch.nn.functional import binary_cross_entropy_with_logits
 
 from crepitus.methods.base import Targets
+from crepitus.methods.config_file import load_config
 from crepitus.methods.window_loss.loss import window_loss
 from crepitus.methods.window_loss.method import WindowLoss, WindowLossConfig
 
@@ -113,3 +115,24 @@ def test_score_is_the_maximum_of_the_averaged_levels():
 def test_what_is_not_a_number_is_not_inside_the_window():
     loss = window_loss(torch.tensor([torch.nan]), torch.tensor([0.0]), torch.tensor([1.0]), "kld")
     assert torch.isnan(loss).all()
+
+
+CONFIGS = sorted((Path(__file__).parents[2] / "configs/window-loss").glob("*.toml"))
+
+
+@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
+def test_configurations_in_the_repository_are_valid(path):
+    assert load_config(WindowLossConfig, path).training.epochs >= 1
+
+
+def test_the_demo_network_is_small_and_has_four_levels():
+    path = next(path for path in CONFIGS if path.stem == "demo")
+    config = load_config(WindowLossConfig, path)
+    network = WindowLoss(config).network(initialise=True)
+    # Minutes on two cores of any kind allow for no more; ResNet-18 has 11 million.
+    assert sum(p.numel() for p in network.parameters()) < 500_000
+    side = config.input.size_px
+    logits = network(torch.rand(2, 1, side, side))
+    assert [tuple(level.shape) for level in logits] == [
+        (2, 1, side // stride, side // stride) for stride in (4, 8, 16, 32)
+    ]

@@ -5,6 +5,8 @@ import random
 import subprocess
 import sys
 import time
+from math import nan
+from types import SimpleNamespace
 
 import polars as pl
 import pytest
@@ -15,6 +17,7 @@ from crepitus.cli import main
 from crepitus.errors import ConfigError, TrainingError, UsageError, WeightsError
 from crepitus.methods.config_file import load_config
 from crepitus.methods.window_loss.method import WindowLoss, WindowLossConfig
+from crepitus.train.callbacks import EpochRecord
 from crepitus.train.module import MethodModule
 from crepitus.train.records import RunFolder
 from crepitus.train.run import start_run, train
@@ -223,6 +226,43 @@ def test_one_class_in_validation_falls_back_to_the_loss(data, tmp_path):
     assert metrics_of(run)["val_auroc"].null_count() == 2
     assert run.weights.is_file()
     assert model["thresholds"]["image"] == 0.5
+
+
+def best_epochs(tmp_path, metrics):
+    """Which of these epochs, (AUROC, loss) on the validation images, are noted as the best so far."""
+    run = RunFolder(tmp_path)
+    record = EpochRecord(run, None, len(metrics), lambda line: None)
+    for epoch, (auroc, loss) in enumerate(metrics):
+        network = torch.nn.Linear(1, 1)
+        torch.nn.init.constant_(network.weight, epoch)
+        values = {"train_loss": 1.0, "val_loss": loss, "val_auroc": auroc}
+        module = SimpleNamespace(epoch_metrics=lambda values=values: values, network=network)
+        optimizer = SimpleNamespace(param_groups=[{"lr": 0.1}])
+        trainer = SimpleNamespace(
+            current_epoch=epoch,
+            optimizers=[optimizer],
+            is_global_zero=True,
+            save_checkpoint=lambda path: None,
+        )
+        record.on_train_epoch_start(trainer, module)
+        record.on_train_epoch_end(trainer, module)
+    return metrics_of(run)["best"].to_list(), load_file(run.weights)["weight"].item()
+
+
+@pytest.mark.parametrize(
+    ("metrics", "best", "kept"),
+    [
+        # AUROC comes first, whatever the loss; among equals the lower loss; a full tie keeps the earlier.
+        ([(0.8, 0.1), (0.9, 0.4), (0.9, 0.3), (0.9, 0.3), (0.8, 0.0)], [1, 1, 1, 0, 0], 2),
+        ([(1.0, 0.3), (1.0, 0.2), (1.0, 0.25)], [1, 1, 0], 1),
+        # One class only: the loss alone.
+        ([(nan, 0.3), (nan, 0.4), (nan, 0.2)], [1, 0, 1], 2),
+        # No validation images: the last.
+        ([(nan, nan), (nan, nan)], [1, 1], 1),
+    ],
+)
+def test_best_epoch_by_hand(tmp_path, metrics, best, kept):
+    assert best_epochs(tmp_path, metrics) == (best, kept)
 
 
 def test_run_folder_of_nothing(tmp_path):

@@ -10,6 +10,7 @@ import typer
 from crepitus import __version__
 from crepitus.cli import audit, evaluate, export, import_, merge, methods, phantom, predict, split, train
 from crepitus.cli.common import say
+from crepitus.cli.plain_help import Command, Group
 from crepitus.errors import CrepitusError
 
 INTERRUPTED = 130
@@ -17,6 +18,7 @@ INTERRUPTED = 130
 
 app = typer.Typer(
     name="crepitus",
+    cls=Group,
     help="Find, localize and classify bone fractures in radiographs.",
     no_args_is_help=True,
     add_completion=True,
@@ -51,6 +53,8 @@ app.command("phantom", cls=phantom.PhantomCommand)(phantom.phantom)
 app.command("train")(train.train)
 app.command("predict")(predict.predict)
 app.command("evaluate")(evaluate.evaluate)
+for registered in app.registered_commands:
+    registered.cls = Command
 
 
 def _fail(message: str, status: int) -> NoReturn:

@@ -15,8 +15,8 @@ import numpy as np
 from crepitus.data.folder import FRACTURE
 from crepitus.data.images import GreyPixels, read_image
 from crepitus.data.sources.layout import Box, Layout, SourceImage, rounded
-from crepitus.data.writer import DataSetWriter
-from crepitus.errors import Damaged, SetAside
+from crepitus.data.writer import DataSetWriter, Rejection
+from crepitus.errors import Damaged, DataSetError, SetAside
 from crepitus.structures import Annotation, Boxes, Landmarks, Points, Radiograph
 
 
@@ -45,6 +45,9 @@ def import_layout(
 
     Returns:
         Sentences for the user: the layout's own, and one for every annotation that had to be changed.
+
+    Raises:
+        DataSetError: no image can be used; the folder of `writer` is removed again.
     """
     warnings = list(layout.warnings)
     results = _decode_all(layout.images, workers or os.cpu_count() or 1)
@@ -57,7 +60,20 @@ def import_layout(
             warnings.append(f"{image.name}: no fracture place is left; labelled 1, at an unknown place")
             annotation = replace(annotation, label=1)
         _write(writer, image, annotation, result)
+    if not len(writer):
+        writer.discard()
+        raise DataSetError(_why_nothing(writer.rejected))
     return warnings
+
+
+def _why_nothing(rejected: list[Rejection]) -> str:
+    if not rejected:
+        return "expected images, the source has none; nothing was written"
+    _, code, message = rejected[0]
+    return (
+        f"expected images, none of the {len(rejected)} of the source can be used; the first: "
+        f"{message} ({code}); nothing was written"
+    )
 
 
 def _decode_all(images: list[SourceImage], workers: int) -> Iterator[_Decoded | SetAside]:

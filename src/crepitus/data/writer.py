@@ -99,6 +99,7 @@ class DataSetWriter:
     """
 
     def __init__(self, out: Path, info: Mapping[str, Any], annotated: Sequence[str] = ()) -> None:
+        self._made = not out.exists()
         self.root = new_folder(out)
         (self.root / "images").mkdir(exist_ok=True)
         self.info = dict(info)
@@ -180,6 +181,12 @@ class DataSetWriter:
 
     def _extend(self, kind: str, rows: Iterable[tuple[Any, ...]]) -> None:
         self._rows.setdefault(kind, []).extend(rows)
+
+    def discard(self) -> None:
+        """Remove the folders that were made, for a caller that found nothing to write."""
+        (self.root / "images").rmdir()
+        if self._made:
+            self.root.rmdir()
 
     def close(self) -> None:
         """Write tables, rejected.csv and dataset.json.

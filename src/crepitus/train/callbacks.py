@@ -18,8 +18,9 @@ from crepitus.train.records import RunFolder
 class EpochRecord(lightning.Callback):
     """Keeps the best epoch by validation AUROC, and a checkpoint from which training resumes exactly.
 
-    Where the validation images have one class only, AUROC is undefined and the lowest validation loss
-    decides; without validation images the last epoch does.
+    Between epochs of equal AUROC, which is common among few validation images, the lowest validation loss
+    decides; it also does where these have one class only and AUROC is undefined. Without validation images
+    the last epoch is the best.
 
     Args:
         run: where to write.
@@ -36,7 +37,7 @@ class EpochRecord(lightning.Callback):
         self.epochs = epochs
         self.say = say
         self.history: list[dict[str, Any]] = []
-        self.best = -math.inf
+        self.best = (-math.inf, -math.inf)
         self._started = 0.0
 
     def state_dict(self) -> dict[str, Any]:
@@ -57,11 +58,7 @@ class EpochRecord(lightning.Callback):
     def on_train_epoch_end(self, trainer: lightning.Trainer, pl_module: MethodModule) -> None:  # type: ignore[override]
         """Note the epoch; runs after validation."""
         metrics = pl_module.epoch_metrics()
-        criterion = metrics["val_auroc"]
-        if math.isnan(criterion):
-            criterion = (
-                -metrics["val_loss"] if not math.isnan(metrics["val_loss"]) else float(trainer.current_epoch)
-            )
+        criterion = _criterion(metrics, trainer.current_epoch)
         better = criterion > self.best
         row = {
             "epoch": trainer.current_epoch,
@@ -91,3 +88,11 @@ class EpochRecord(lightning.Callback):
             + f", {row['seconds']:.0f} s"
             + (" *" if row["best"] else "")
         )
+
+
+def _criterion(metrics: dict[str, float], epoch: int) -> tuple[float, float]:
+    """What a better epoch has more of; the second number decides where the first are equal."""
+    auroc, loss = metrics["val_auroc"], metrics["val_loss"]
+    if math.isnan(loss):
+        return (float(epoch), 0.0)
+    return (0.0 if math.isnan(auroc) else auroc, -loss)

@@ -8,7 +8,7 @@ from typing import Any, Literal, cast
 
 import timm
 import torch
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 from torch import Tensor, nn
 
 from crepitus.errors import ConfigError, WeightsError
@@ -17,6 +17,23 @@ from crepitus.methods.parts.weights import first_mismatch, load_weights
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 """Statistics of the RGB input, 0..1, that timm's ImageNet weights expect (timm.data.constants)."""
+
+OWN_OPTIONS = frozenset(
+    {
+        "cache_dir",
+        "checkpoint_path",
+        "exportable",
+        "features_only",
+        "in_chans",
+        "num_classes",
+        "out_indices",
+        "pretrained",
+        "pretrained_cfg",
+        "pretrained_cfg_overlay",
+        "scriptable",
+    }
+)
+"""Arguments of timm.create_model that say where weights come from or what the network returns."""
 
 
 class BackboneConfig(BaseModel):
@@ -27,6 +44,8 @@ class BackboneConfig(BaseModel):
         weights: "imagenet" (timm's default weights, from its hub or cache), "random", or the path of a
             safetensors file in timm's parameter names, without classifier or with it.
         weights_sha256: expected SHA-256 of that file; empty accepts any.
+        options: further arguments of the timm model, numbers and lists of numbers, for example
+            `channels = [16, 32, 64, 128]` for a narrow residual network; ImageNet weights no longer fit then.
         frozen_stages: how many of the earliest stages stay as they were loaded, batch statistics included.
     """
 
@@ -35,7 +54,16 @@ class BackboneConfig(BaseModel):
     name: str = "resnet50"
     weights: Literal["imagenet", "random"] | str = "imagenet"
     weights_sha256: str = ""
+    options: dict[str, int | float | list[int]] = Field(default_factory=dict)
     frozen_stages: int = Field(default=0, ge=0, le=5)
+
+    @field_validator("options")
+    @classmethod
+    def _of_the_architecture(cls, options: dict[str, Any]) -> dict[str, Any]:
+        taken = sorted(OWN_OPTIONS & options.keys())
+        if taken:
+            raise ValueError(f"expected arguments of the architecture, {taken[0]} is decided elsewhere")
+        return options
 
 
 class Backbone(nn.Module):
@@ -100,11 +128,16 @@ def _create(config: BackboneConfig, *, initialise: bool) -> nn.Module:
         raise ConfigError(f"backbone.name: expected a timm model name such as resnet50, got {config.name!r}")
     hub = initialise and config.weights == "imagenet"
     try:
-        network = timm.create_model(config.name, features_only=True, pretrained=hub)
-    except (OSError, RuntimeError) as error:
+        network = timm.create_model(config.name, features_only=True, pretrained=hub, **config.options)
+    except (OSError, RuntimeError, TypeError, ValueError, LookupError, AssertionError) as error:
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        if config.options and not isinstance(error, OSError):
+            raise ConfigError(
+                f"backbone.options: expected arguments that {config.name} takes, got {config.options} "
+                f"({reason})"
+            ) from error
         if not hub:
             raise
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise WeightsError(
             f"backbone.weights: expected ImageNet weights of {config.name} from timm's hub or cache, "
             f"got: {reason}; give a local file with --set backbone.weights=FILE.safetensors, "

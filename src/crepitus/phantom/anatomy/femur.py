@@ -28,7 +28,7 @@ Generator = np.random.Generator
 
 SPACING_MM = 1.75
 
-_STRUTS = np.diag([1 / 1.8, 1 / 0.23, 1 / 0.42])
+_STRUTS = np.diag([1 / 1.1, 1 / 0.23, 1 / 0.4])
 """Texture matrix: cells are long along the struts, thin across, and plates rather than rods in depth."""
 
 
@@ -74,7 +74,7 @@ def _shaft(clay: Clay, frame: Frame) -> None:
     """Metaphysis and shaft with the linea aspera; the tube goes on below the grid."""
     r = frame.m.shaft_radius_mm
     s = np.array([-6.0, 8, 24, 38, 56, 78, 105, 140, 185, 250])
-    wide = np.array([1.12, 1.24, 1.27, 1.21, 1.10, 1.03, 1.0, 0.98, 0.97, 0.97]) * r
+    wide = np.array([1.10, 1.22, 1.22, 1.13, 1.04, 1.01, 1.0, 0.98, 0.97, 0.97]) * r
     deep = np.array([1.02, 1.16, 1.20, 1.17, 1.09, 1.03, 1.0, 1.0, 1.0, 1.0]) * r
     knots = np.stack([[*frame.body(frame.on_shaft(a)), w, d] for a, w, d in zip(s, wide, deep, strict=True)])
     line = curve(knots, 16)
@@ -115,10 +115,10 @@ def _trochanters(clay: Clay, frame: Frame) -> None:
     k, r = frame.size, frame.m.shaft_radius_mm
     great = np.stack(
         [
-            [*frame.body(frame.on_shaft(24.0 * k, 0.44 * r, -1.0)), 10.5 * k, 13.0 * k],
-            [*frame.body(frame.on_shaft(2.0 * k, 0.68 * r, -2.0)), 12.5 * k, 17.0 * k],
-            [*frame.body(frame.on_shaft(-15.0 * k, 0.68 * r, -5.0)), 11.5 * k, 15.0 * k],
-            [*frame.body(frame.on_shaft(-27.0 * k, 0.58 * r, -9.0)), 9.0 * k, 10.5 * k],
+            [*frame.body(frame.on_shaft(22.0 * k, 0.42 * r, -1.0)), 10.0 * k, 13.0 * k],
+            [*frame.body(frame.on_shaft(2.0 * k, 0.84 * r, -2.0)), 12.5 * k, 17.0 * k],
+            [*frame.body(frame.on_shaft(-15.0 * k, 0.84 * r, -5.0)), 11.5 * k, 15.0 * k],
+            [*frame.body(frame.on_shaft(-28.0 * k, 0.66 * r, -9.0)), 9.0 * k, 10.5 * k],
         ]
     )
     line = curve(great, 9)
@@ -195,11 +195,17 @@ def _cortex(frame: Frame, p: FloatArray, y: FloatArray, q: FloatArray) -> FloatA
     n = p * frame.neck[0] + y * frame.neck[1]
     below = -(p * frame.neck[1] - y * frame.neck[0])
     weak = m.shaft_cortex_mm / 7.5
-    lateral = ramp(s, 18.0 * k, 92.0 * k)
-    medial = ramp(s, -24.0 * k, 70.0 * k)
+    lateral = ramp(s, 12.0 * k, 68.0 * k)
+    medial = ramp(s, -26.0 * k, 48.0 * k)
     inner = ramp(side, 0.5, -0.7)
-    shaft = m.shaft_cortex_mm * (lateral * (1 - inner) + medial * inner)
-    arch = 2.8 * weak * ramp(n, 0.42 * frame.length, 0.85 * frame.length) * ramp(below, 4.0 * k, 14.0 * k)
-    arch = arch * ramp(s, 60.0 * k, 20.0 * k) * ramp(np.abs(q), 16.0 * k, 8.0 * k)
+    # Front and back stay thinner for longer.
+    around = 1.0 - 0.4 * ramp(np.abs(side), 0.8, 0.2) * ramp(s, 130.0 * k, 60.0 * k)
+    shaft = m.shaft_cortex_mm * (lateral * (1 - inner) + medial * inner) * around
+    # The lesser trochanter and the crest are thin-walled.
+    r = m.shaft_radius_mm
+    knob = np.maximum(ramp(q, -0.6 * r, -1.0 * r), ramp(side, -1.15, -1.4)) * ramp(s, 75.0 * k, 50.0 * k)
+    shaft = shaft * (1.0 - 0.7 * knob)
+    arch = 3.2 * weak * ramp(n, 0.42 * frame.length, 0.85 * frame.length) * ramp(below, 4.0 * k, 14.0 * k)
+    arch = arch * ramp(s, 30.0 * k, 0.0) * ramp(np.abs(q), 16.0 * k, 8.0 * k)
     neck = 0.7 * ramp(n, 0.3 * frame.length, 0.6 * frame.length) * ramp(s, -20.0, -5.0)
     return np.asarray(np.maximum(np.maximum(shaft, arch), 0.95 + neck * weak))

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from crepitus.phantom.anatomy.sculpt import Lump, bumps, ellipsoid
 from crepitus.phantom.scene import Person, Site
 from crepitus.phantom.solid.clay import Stuff, curve
-from crepitus.phantom.solid.field import FieldArray
+from crepitus.phantom.solid.field import FILL, FieldArray
 
 FloatArray = NDArray[np.float64]
 Generator = np.random.Generator
@@ -171,7 +171,18 @@ def radius(generator: Generator, measures: WristMeasures, ulna: Lump) -> tuple[L
         x, yy, z = lump.grid
         at = np.asarray(yy - (6.5 + 0.22 * x - 0.08 * z), dtype=np.float32)
         _plate(lump, generator, at, measures.child, _plate_width(measures.child))
+    else:
+        _scar(lump, generator)
     return lump, points
+
+
+def _scar(lump: Lump, generator: Generator) -> None:
+    """What remains of the radius' growth plate in many adults: a thin, wavy, denser sheet."""
+    x, y, z = lump.grid
+    a, b = generator.uniform(0, 2 * math.pi, 2)
+    level = y - (7.5 + 0.2 * x - 0.08 * z) + 0.5 * np.sin(x / 3.0 + a) + 0.4 * np.sin(z / 2.5 + b)
+    strength = np.float32(max(0.0, generator.uniform(-0.1, 0.22)))
+    lump.field[..., FILL] += strength * np.exp(-((level / 1.5) ** 2))
 
 
 def _plate_width(age: float) -> float:

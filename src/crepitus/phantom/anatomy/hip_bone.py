@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from crepitus.phantom.anatomy.hip_places import hip_landmarks, hip_sites, lower_ramus
+from crepitus.phantom.anatomy.hip_places import hip_landmarks, hip_sites, lower_ramus, within
 from crepitus.phantom.anatomy.measures import HipMeasures
 from crepitus.phantom.anatomy.part import Part
 from crepitus.phantom.anatomy.pelvis_shape import REFERENCE_HALF_MM, HipFrame, PelvisShape, draw_shape
@@ -45,7 +45,10 @@ def build_hip_bone(
     grain = grain_along(frame.direction(0.35, 1.0, 0.25), 0.6 + 0.3 * max(0.0, 1.0 - quality))
     name = f"hip-bone-{side}"
     solid = clay.finish(name, grain, cortex=0.5 + 0.5 * quality, fill=quality)
-    return Part((solid,), hip_landmarks(frame, centre, socket, name, side), hip_sites(frame, name, side))
+    sites = hip_sites(frame, name, side)
+    wing = f"iliac-wing-{side}"
+    sites[wing] = within(sites[wing], solid)
+    return Part((solid,), hip_landmarks(frame, centre, socket, name, side), sites)
 
 
 _CREST = (
@@ -67,15 +70,15 @@ def _wing(clay: Clay, frame: HipFrame) -> None:
     rim = frame.path(*_CREST, *_BACK, *_FRONT)
     thin = np.array([4.0, 0.0, 0.0, 0.0005, 0.0, 0.0005, 2.0])
     fitted_plate(clay, rim, frame.path(*_FOSSA), thin, Stuff(0.95, 0.16, 4.0))
-    crest = curve(frame.path(*_CREST), 24)
-    radii = np.interp(np.linspace(0, 1, 24), [0, 0.15, 0.32, 0.5, 0.75, 1.0], [5.0, 4.0, 5.4, 4.4, 4.4, 6.5])
+    crest = curve(frame.path(*_CREST), 14)
+    radii = np.interp(np.linspace(0, 1, 14), [0, 0.15, 0.32, 0.5, 0.75, 1.0], [5.0, 4.0, 5.4, 4.4, 4.4, 6.5])
     clay.tube(crest, radii, Stuff(0.9, 0.22, 6.0))
     # The pillar that carries the iliac tubercle, and the thick part behind the sacroiliac joint.
-    pillar = curve(frame.path((94, -30, 3), (102, -54, 1), (114, -80, 0), (128, -114, 6), (137, -136, 5)), 14)
-    sizes = np.interp(np.linspace(0, 1, 14), [0, 0.2, 0.45, 0.7, 1.0], [17.0, 12.5, 6.0, 3.2, 2.6])
+    pillar = curve(frame.path((94, -30, 3), (102, -54, 1), (114, -80, 0), (128, -114, 6), (137, -136, 5)), 9)
+    sizes = np.interp(np.linspace(0, 1, 9), [0, 0.2, 0.45, 0.7, 1.0], [17.0, 12.5, 6.0, 3.2, 2.6])
     clay.tube(pillar, sizes, Stuff(1.1, 0.22, 14.0))
-    back = curve(frame.path((62, -66, -62), (61, -90, -64), (58, -112, -72), (48, -112, -95)), 12)
-    clay.tube(back, np.array([7.5] * 6 + [8.5] * 6), Stuff(1.2, 0.25, 8.0))
+    back = curve(frame.path((62, -66, -62), (61, -90, -64), (58, -112, -72), (48, -112, -95)), 8)
+    clay.tube(back, np.array([7.5] * 4 + [8.5] * 4), Stuff(1.2, 0.25, 8.0))
     clay.ball(frame.at(47, -98, -97), 9.0, Stuff(1.0, 0.25, 6.0))
     clay.ball(frame.at(120, -73, 45), 6.0, Stuff(1.1, 0.25, 4.0))
 
@@ -87,11 +90,11 @@ def _socket_shell(clay: Clay, frame: HipFrame, centre: FloatArray, socket: float
 
 
 def _columns(clay: Clay, frame: HipFrame) -> None:
-    body = curve(frame.path((86, -26, 4), (85, -44, -6), (82, -64, -22), (76, -84, -42)), 10)
-    sizes = np.interp(np.linspace(0, 1, 10), [0, 0.4, 0.7, 1.0], [18.0, 13.0, 7.0, 4.0])
+    body = curve(frame.path((86, -26, 4), (85, -44, -6), (82, -64, -22), (76, -84, -42)), 7)
+    sizes = np.interp(np.linspace(0, 1, 7), [0, 0.4, 0.7, 1.0], [18.0, 12.5, 5.0, 1.5])
     clay.tube(body, sizes, Stuff(1.2, 0.24, 14.0))
-    spine = curve(frame.path((93, -34, 16), (102, -38, 30), (106, -43, 37)), 8)
-    clay.tube(spine, np.linspace(11.0, 6.0, 8), Stuff(1.2, 0.26, 7.0))
+    spine = curve(frame.path((93, -34, 16), (102, -38, 30), (106, -43, 37)), 4)
+    clay.tube(spine, np.linspace(11.0, 6.0, 4), Stuff(1.2, 0.26, 7.0))
     brim = curve(
         frame.path(
             (61, -84, -56),
@@ -104,33 +107,36 @@ def _columns(clay: Clay, frame: HipFrame) -> None:
             (34, 19, 41),
             (19, 27, 42),
         ),
-        32,
+        18,
     )
     radii = np.interp(
-        np.linspace(0, 1, 32), [0, 0.25, 0.45, 0.6, 0.7, 0.82, 0.92, 1], [7, 8, 9, 10, 8.5, 7.2, 7.0, 8]
+        np.linspace(0, 1, 18), [0, 0.25, 0.45, 0.6, 0.7, 0.82, 0.92, 1], [7, 8, 9, 10, 8.5, 7.2, 7.0, 8]
     )
-    cortex = np.interp(np.linspace(0, 1, 32), [0, 0.3, 0.6, 1.0], [1.4, 2.2, 1.6, 1.2])
+    cortex = np.interp(np.linspace(0, 1, 18), [0, 0.3, 0.6, 1.0], [1.4, 2.2, 1.6, 1.2])
     clay.tube(brim, radii, Stuff(1.6, 0.24, 5.0), cortex=cortex)
     behind = curve(
         frame.path(
             (66, -58, -52), (74, -36, -40), (81, -10, -32), (79, 10, -31), (73, 32, -33), (67, 52, -36)
         ),
-        20,
+        11,
     )
-    radii = np.interp(np.linspace(0, 1, 20), [0, 0.3, 0.6, 1.0], [8.0, 11.0, 13.0, 13.0])
+    radii = np.interp(np.linspace(0, 1, 11), [0, 0.3, 0.6, 1.0], [8.0, 11.0, 13.0, 13.0])
     clay.tube(behind, radii, Stuff(1.5, 0.24, 6.0))
 
 
 def _pubis_and_ischium(clay: Clay, frame: HipFrame) -> None:
     clay.ball(frame.at(66, 56, -37), np.array([13.0, 14.0, 13.0]), Stuff(1.3, 0.22, 5.0))
-    corner = curve(frame.path((68, 36, -34), (61, 52, -30), (47, 62, -20)), 8)
-    clay.tube(corner, np.linspace(9.5, 6.0, 8), Stuff(1.3, 0.2, 10.0))
-    line = curve(lower_ramus(frame), 20)
-    radii = np.interp(np.linspace(0, 1, 20), [0, 0.3, 0.6, 0.8, 1.0], [12.0, 8.8, 6.2, 6.8, 9.5])
+    # The corners of the obturator foramen are round.
+    corner = curve(frame.path((68, 36, -34), (60, 52, -31), (45, 63, -19), (31, 64, -4)), 6)
+    clay.tube(corner, np.linspace(9.5, 4.0, 6), Stuff(1.3, 0.2, 10.0))
+    line = curve(lower_ramus(frame), 12)
+    radii = np.interp(np.linspace(0, 1, 12), [0, 0.3, 0.6, 0.8, 1.0], [12.0, 8.8, 6.2, 6.8, 9.5])
     flat = np.stack([radii * 1.15, radii * 0.8], axis=1)
     clay.tube(line, flat, Stuff(1.3, 0.18, 12.0), wide=frame.direction(0.5, -0.75, 0.4))
-    body = curve(frame.path((14, 29, 42), (14, 37, 37), (13, 45, 30)), 6)
-    clay.tube(body, np.array([[14.5, 7.5]] * 6), Stuff(1.2, 0.18, 12.0), wide=np.array([1.0, 0.0, 0.0]))
+    body = curve(frame.path((14, 29, 42), (14, 37, 37), (13, 45, 30)), 3)
+    clay.tube(body, np.array([[14.5, 7.5]] * 3), Stuff(1.2, 0.18, 12.0), wide=np.array([1.0, 0.0, 0.0]))
+    corner = frame.path((20, 38, 33), (21, 46, 25), (23, 55, 14))
+    clay.tube(corner, np.array([7.0, 6.5, 5.0]), Stuff(1.2, 0.18, 12.0))
     clay.ball(frame.at(24, 22, 46), 5.0, Stuff(1.2, 0.2, 4.0))
     spine = frame.path((72, 0, -38), (62, 4, -46), (56, 7, -51))
     clay.tube(spine, np.array([6.0, 4.0, 2.0]), Stuff(1.2, 0.2, 3.0))

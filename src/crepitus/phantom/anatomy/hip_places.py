@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from numpy.typing import NDArray
 
 from crepitus.phantom.anatomy.pelvis_shape import HipFrame
 from crepitus.phantom.scene import Site
 from crepitus.phantom.solid.clay import curve
+from crepitus.phantom.solid.field import DISTANCE, Solid
 
 FloatArray = NDArray[np.float64]
 
@@ -97,3 +100,11 @@ def hip_sites(frame: HipFrame, name: str, side: str) -> dict[str, Site]:
         ),
     }
     return {f"{key}-{side}": value for key, value in sites.items()}
+
+
+def within(site: Site, solid: Solid) -> Site:
+    """The site moved across its bone to where it is deepest inside; wings bend differently in each person."""
+    steps = np.linspace(-18.0, 18.0, 37)
+    points = site.origin_mm + steps[:, None] * site.axes[2]
+    deepest = int(np.argmin(solid.sample(points)[:, DISTANCE]))
+    return replace(site, origin_mm=points[deepest])

@@ -9,11 +9,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crepitus.phantom.scene import Site
+from crepitus.phantom.solid.clay_kernels import displace
 from crepitus.phantom.solid.field import Solid
+from crepitus.phantom.solid.textures import smooth_noise
 
 FloatArray = NDArray[np.float64]
 
 _MIRROR = np.array([-1.0, 1.0, 1.0])
+_VARIATION_MM = 8.0
+"""Cells of the noise by which the sides differ; its waves are several times as long."""
 
 
 @dataclass(frozen=True)
@@ -40,6 +44,17 @@ class Part:
             {_other(k): (_other(bone), np.asarray(p) * _MIRROR) for k, (bone, p) in self.landmarks.items()},
             {_other(k): _mirrored_site(site) for k, site in self.sites.items()},
         )
+
+    def varied(self, generator: np.random.Generator, amplitude_mm: float = 0.5) -> Part:
+        """The same part with small differences of shape, as between the two sides of one person."""
+        return replace(self, solids=tuple(_varied(s, generator, amplitude_mm) for s in self.solids))
+
+
+def _varied(solid: Solid, generator: np.random.Generator, amplitude_mm: float) -> Solid:
+    field = solid.field.copy()
+    shift = generator.uniform(0.0, 500.0, 3)
+    displace(field, solid.origin_mm, solid.spacing_mm, smooth_noise(), amplitude_mm, _VARIATION_MM, shift)
+    return replace(solid, field=field)
 
 
 def _other(name: str) -> str:

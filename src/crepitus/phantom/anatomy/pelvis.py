@@ -26,8 +26,11 @@ def build_pelvis(generator: Generator, person: Person) -> Anatomy:
     measures = draw_hip_measures(generator, person)
     shape = draw_shape(generator, person, measures)
     sacrum = build_sacrum(generator, person, measures, shape)
-    hips = [build_hip_bone(generator, person, measures, side, shape) for side in ("R", "L")]
-    femora = [build_femur(generator, person, measures, side) for side in ("R", "L")]
+    # One side is built, the other is its mirror image with differences of its own.
+    hip = build_hip_bone(generator, person, measures, "R", shape)
+    femur = build_femur(generator, person, measures, "R")
+    hips = [part.varied(generator) for part in (hip, hip.mirrored())]
+    femora = [part.varied(generator) for part in (femur, femur.mirrored())]
     bones: list[Bone] = []
     landmarks: dict[str, tuple[str, FloatArray]] = {}
     sites: dict[str, Site] = {}

@@ -25,26 +25,18 @@ def build_tissue(generator: Generator, person: Person, shape: PelvisShape) -> tu
     clay = Clay(np.array([-245.0, -300.0, -165.0]), np.array([245.0, 290.0, 150.0]), SPACING_MM)
     lean = Stuff(fat, 0.88, 25.0)
     wide = np.array([1.0, 0.0, 0.0])
-    trunk = curve(np.array([[0, -300.0, -8], [0, -180, -10], [0, -90, -12], [0, -10, -14], [0, 40, -14]]), 14)
-    waist = np.interp(np.linspace(0, 1, 14), [0, 0.3, 0.6, 0.85, 1.0], [138.0, 142.0, 150.0, 150.0, 138.0])
-    depth = np.interp(np.linspace(0, 1, 14), [0, 0.3, 0.7, 1.0], [76.0, 78.0, 78.0, 62.0])
-    radii = np.stack([waist * k + 0.75 * fat, depth * k * (0.5 + 0.5 * m) + 0.9 * fat], axis=1)
+    trunk = curve(np.array([[0, -300.0, -8], [0, -180, -10], [0, -90, -12], [0, -10, -14], [0, 40, -14]]), 8)
+    # The wings of the ilium lie well under the skin.
+    wing = (143.0 + shape.flare_mm) * hx / 88.0
+    levels = np.linspace(0, 1, 8)
+    waist = wing + k * np.interp(levels, [0, 0.3, 0.5, 0.7, 0.85, 1.0], [-10.0, -2.0, 6.0, 9.0, 8.0, -4.0])
+    depth = np.interp(np.linspace(0, 1, 8), [0, 0.3, 0.7, 1.0], [76.0, 78.0, 78.0, 62.0])
+    radii = np.stack([waist + 0.75 * fat, depth * k * (0.5 + 0.5 * m) + 0.9 * fat], axis=1)
     clay.tube(trunk, radii, lean, wide=wide)
+    _perineum(clay, generator, person, k)
+    between = float(np.clip(generator.normal(4.0, 4.0), -3.0, 14.0))
     for sign in (-1.0, 1.0):
-        thigh = curve(
-            np.array(
-                [
-                    [sign * (hx + 2), 0, -6],
-                    [sign * (hx + 3), 60, -6],
-                    [sign * hx, 160, -4],
-                    [sign * (hx - 6), 320, 0.0],
-                ]
-            ),
-            12,
-        )
-        r = np.linspace(76.0, 66.0, 12) * k * (0.4 + 0.6 * m) + 0.5 * fat
-        gap = hx + 1.0 + float(np.clip(generator.normal(0, 3), -5, 5))
-        clay.tube(thigh, np.stack([np.minimum(r, gap), r], axis=1), Stuff(fat * 0.75, 0.9, 14.0), wide=wide)
+        _thigh(clay, person, shape, sign, between)
         hip = np.array([sign * (hx + 26), 25.0, -10.0])
         clay.ball(hip, np.array([58.0 * k + 0.65 * fat, 110.0, 56.0 * k + 0.5 * fat]), Stuff(fat, 0.9, 30.0))
         buttock = np.array([sign * (hx * 0.8), 28.0 + generator.normal(0, 4), -62.0])
@@ -54,6 +46,27 @@ def build_tissue(generator: Generator, person: Person, shape: PelvisShape) -> tu
     _planes(clay, generator, shape, person)
     solid = clay.finish("trunk")
     return (Tissue(solid, 1.8, 6.0),)
+
+
+def _thigh(clay: Clay, person: Person, shape: PelvisShape, sign: float, between: float) -> None:
+    """One thigh: its inner edge `between` mm from the midline, its outer edge well outside of the femur."""
+    k, fat, hx = shape.size, person.fat_mm, shape.half_mm
+    share = np.linspace(0.0, 1.0, 6)
+    r = np.linspace(76.0, 66.0, 6) * k * (0.4 + 0.6 * person.muscle) + 0.5 * fat
+    outer = hx + r - 4.0 * share
+    inner = np.interp(share, [0.0, 0.3, 1.0], [14.0, between, between - 2.0])
+    line = np.stack([sign * 0.5 * (outer + inner), 320.0 * share, -6.0 + 6.0 * share], axis=1)
+    radii = np.stack([0.5 * (outer - inner), r], axis=1)
+    clay.tube(line, radii, Stuff(fat * 0.75, 0.9, 8.0), wide=np.array([1.0, 0.0, 0.0]))
+
+
+def _perineum(clay: Clay, generator: Generator, person: Person, k: float) -> None:
+    """What closes the trunk between the thighs."""
+    deep = generator.normal(0.0, 6.0)
+    clay.ball(np.array([0.0, 46.0 + deep, -12.0]), np.array([44.0, 46.0, 62.0]) * k, Stuff(6.0, 0.9, 20.0))
+    if person.sex == "M":
+        lower = np.array([generator.normal(0.0, 6.0), 100.0 + deep, 34.0])
+        clay.ball(lower, np.array([27.0, 44.0, 24.0]) * k, Stuff(2.0, 0.92, 10.0))
 
 
 def _planes(clay: Clay, generator: Generator, shape: PelvisShape, person: Person) -> None:

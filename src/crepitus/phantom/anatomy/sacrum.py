@@ -17,7 +17,7 @@ from crepitus.phantom.solid.textures import smooth_noise
 FloatArray = NDArray[np.float64]
 Generator = np.random.Generator
 
-SPACING_MM = 1.75
+SPACING_MM = 2.0
 _HALF_OUTLINE = (
     (0, -17), (14, -18), (25, -15), (31, -6), (42, -7), (52, -3), (56, 8), (55, 22), (51, 36), (45, 47),
     (37, 57), (30, 67), (25, 80), (19, 92), (10, 100), (0, 103),
@@ -75,7 +75,7 @@ def _mass(clay: Clay, frame: _Frame) -> None:
     knots = np.concatenate([half, half[-2:0:-1] * [-1.0, 1.0]]) * [frame.wide, frame.size]
     k, n = frame.size, frame.size
     shape = np.array([-3.0, 0, -0.42, 0.0016, 0, 0.0042 / k, 0, 0, 0, 0]) * [n] + 0.0
-    thick = np.array([27.0, 0.0, -0.185, -0.0016, 0.0, 0.0, 1.0])
+    thick = np.array([28.0, 0.0, -0.185, -0.0016, 0.0, 0.0, -9.0])
     flat = outline(knots, spacing_mm=1.5)
     clay.plate(flat, frame.origin, frame.axes, shape, thick, Stuff(0.8, 0.12, 4.0))
 

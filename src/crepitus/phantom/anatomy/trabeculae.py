@@ -23,7 +23,7 @@ CENTRE_O = (39.0, 35.5)
 SHAFT_POINT = (34.65, 85.5)
 """A point on the axis of the shaft farther down, canonical."""
 
-_LOW, _HIGH, _STEP = (-40.0, -45.0), (90.0, 130.0), 2.0
+_LOW, _HIGH, _STEP = (-40.0, -45.0), (90.0, 275.0), 2.0
 
 _COMPRESSIVE: dict[float, list[tuple[float, float]]] = {
     -4.0: [(17, 90), (11, 52), (4, 34), (-9, 24), (-22, 14)],
@@ -51,7 +51,7 @@ _TENSILE: dict[float, list[tuple[float, float]]] = {
 
 @dataclass(frozen=True)
 class Lattice:
-    """Tables over the canonical plane, each shape (66, 88), first axis p.
+    """Tables over the canonical plane, first axis p.
 
     Attributes:
         tensile: coordinate that is constant along the tensile struts, mm.
@@ -120,5 +120,5 @@ def density(
     value = 0.05 + 0.035 * keep_second + 0.07 * head
     value = value + 0.22 * main + 0.16 * keep_arch * arch
     value = value + 0.06 * keep_second * second + 0.06 * keep_second * trochanter
-    canal = ramp(y, 62.0, 100.0)
+    canal = ramp(y, 55.0, 88.0)
     return np.asarray(value * (1 - canal) + 0.025 * canal)

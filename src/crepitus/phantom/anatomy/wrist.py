@@ -27,8 +27,19 @@ _MIDCARPAL = np.array([9.0, -17.5, 0.0])
 """Centre of the capitate's head, about which the distal row turns."""
 
 _TISSUE_MM = 3.0
-_STRANDS = grain_along(np.array([0.0, 1.0, 0.0])) * np.array([[1.7], [3.4], [3.4]])
-"""Trabeculae of the wrist are longer and finer than those of the hip."""
+
+
+def _strands(along: float, across: float) -> FloatArray:
+    """Texture matrix (3, 3) of struts that run along y, so many times as fine as those of the hip.
+
+    The table of texture repeats after a few millimetres when it is this fine; a lattice that is oblique to
+    both views hides that.
+    """
+    from scipy.spatial.transform import Rotation
+
+    turn = Rotation.from_euler("yxz", [29.0, 7.0, 5.0], degrees=True).as_matrix()
+    fine = grain_along(np.array([0.0, 1.0, 0.0])) * np.array([[along], [across], [across]])
+    return np.asarray(fine @ turn)
 
 
 def size_of(person: Person) -> float:
@@ -73,7 +84,7 @@ def build_wrist(generator: Generator, person: Person) -> Anatomy:
 
 
 def _finished(name: str, lump: Lump, grain: FloatArray | None = None) -> Solid:
-    matrix = _STRANDS if grain is None else grain
+    matrix = _strands(2.0, 4.0) if grain is None else grain
     return replace(lump.finish(f"{name}-R", matrix), ragged_mm=0.4)
 
 

@@ -86,6 +86,8 @@ class _Case:
 
 
 _Parts = tuple[Fragment, Fragment]
+"""Lower and upper."""
+
 _Broken = tuple[tuple[Surface, ...], tuple[Fragment, ...]]
 
 
@@ -212,13 +214,14 @@ def _great(case: _Case) -> Surface:
     """The break that takes off the greater trochanter, across the end of the main one."""
     site = case.sites["trochanteric"]
     lateral, up = site.axes[0], site.axes[1]
-    angle = math.radians(case.spread(35, 65))
+    angle = math.radians(case.spread(48, 72))
     along = math.sin(angle) * up + math.cos(angle) * lateral
     across = math.cos(angle) * up - math.sin(angle) * lateral
     axes = np.stack([along, across, np.cross(along, across)])
-    origin = site.origin_mm + 0.38 * site.radius_mm * up + 0.30 * site.radius_mm * lateral
+    place = Site(site.bone, site.origin_mm + site.radius_mm * (0.38 * up + 0.30 * lateral), axes, 0.0)
     tilt = (case.spread(-0.15, 0.15), case.spread(-0.25, 0.25))
-    return case.surface(Site(site.bone, origin, axes, site.radius_mm), tilt, gap=0.8, side=1)
+    cut = case.surface(place, tilt, gap=0.8, side=1)
+    return replace(cut, radius_mm=1.2 * site.radius_mm)
 
 
 def _reverse(case: _Case) -> _Broken:
@@ -267,9 +270,9 @@ def _impaction(case: _Case) -> tuple[Remodelling, ...]:
     return tuple(spots)
 
 
-def _cervical_motion(case: _Case, site: Site, strength: float) -> _Parts:
+def _cervical_motion(case: _Case, site: Site, power: float, strength: float) -> _Parts:
     """The shaft turns outwards and moves up; the head stays, and tips as far as the neck still leads it."""
-    m, way = case.amount * strength, case.severity.motion * strength
+    m, way = (strength * amount**power for amount in (case.amount, case.severity.motion))
     pivot = 0.5 * (site.origin_mm + case.sites["trochanteric"].origin_mm)
     return _pair(
         case,
@@ -284,13 +287,14 @@ def _transcervical(case: _Case) -> _Broken:
     site = case.sites["neck"]
     # Pauwels: from nearly across the load to nearly along it.
     tilt = (case.spread(-0.45, 0.35), float(case.generator.normal(0, 0.25)))
-    return (case.surface(site, tilt, shift=case.spread(-4, 6)),), _cervical_motion(case, site, 0.8)
+    return (case.surface(site, tilt, shift=case.spread(-4, 6)),), _cervical_motion(case, site, 1.0, 0.8)
 
 
 def _displaced(case: _Case) -> _Broken:
+    # Once it moves it moves far: nothing holds a subcapital break that is not impacted.
     site = case.sites["subcapital"]
     tilt = (case.spread(-0.3, 0.3), float(case.generator.normal(0, 0.2)))
-    return (case.surface(site, tilt, shift=case.spread(-2, 4)),), _cervical_motion(case, site, 1.0)
+    return (case.surface(site, tilt, shift=case.spread(-2, 4)),), _cervical_motion(case, site, 0.6, 1.0)
 
 
 _DRAW: dict[str, Callable[[_Case], _Broken]] = {

@@ -146,9 +146,10 @@ def _ischium(case: PelvisCase) -> PelvisBreak:
     g = case.generator
     upper = case.surface(case.site("ischium"), shift=float(g.uniform(-8, 8)), tilt=0.35, reach=1.9)
     lower = _lower(case, -10.0, 2.0)
-    amount = case.severity.motion * 11.0
+    amount = case.severity.motion * 9.0
     way = case.direction(float(g.normal(0, 0.5)), 1.0, -0.5 if case.severity.in_plane else -1.5)
-    turn = np.array([0.0, 0.0, case.out * math.radians(6.0) * case.severity.motion * g.normal()])
+    angle = math.radians(4.0) * case.severity.motion * float(np.clip(g.normal(), -1.2, 1.2))
+    turn = np.array([0.0, 0.0, angle])
     return PelvisBreak((upper, lower), (Fragment((1, -1), Motion(turn, amount * way, lower.origin_mm)),))
 
 

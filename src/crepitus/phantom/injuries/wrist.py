@@ -50,8 +50,8 @@ def _metaphyseal(
     m = severity.motion
     main, side = (0.45, 1.3) if severity.in_plane else (1.0, 0.4)
     u = generator.uniform(0.75, 1.25, 5)
-    turn = p.turn(sign * p.dorsal, 24.0 * m * main * u[0]) + p.turn(-p.ulnar, 13.0 * m * side * u[1])
-    go = sign * p.dorsal * (6.0 * main * u[2]) - p.ulnar * (4.0 * side * u[3]) - p.distal * (4.0 * u[4])
+    turn = p.turn(sign * p.dorsal, 24.0 * m * main * u[0]) + p.turn(-p.ulnar, 9.0 * m * side * u[1])
+    go = sign * p.dorsal * (6.0 * main * u[2]) - p.ulnar * (2.6 * side * u[3]) - p.distal * (5.0 * u[4])
     pivot = p.origin - 0.6 * sign * p.site.radius_mm * 0.7 * p.dorsal
     motion = Motion(turn, m * p.k * go, pivot)
     surfaces = [p.surface(generator, severity, 0.28)]

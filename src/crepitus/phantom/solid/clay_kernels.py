@@ -79,6 +79,12 @@ def add_tube(
     p, best_p = np.empty(3), np.empty(3)
     # Segments that come near enough to a line of cells along k to matter for them.
     chosen = np.empty(n, dtype=np.int64)
+    edges = np.empty((n, 4))
+    for m in range(n - 1):
+        edges[m, 3] = 1e-12
+        for a in range(3):
+            edges[m, a] = table[m + 1, a] - table[m, a]
+            edges[m, 3] += edges[m, a] ** 2
     reach = table[:, 3:5].max() + REACH_MM + blend
     for i in range(low[0], high[0]):
         p[0] = origin[0] + spacing * i
@@ -105,17 +111,15 @@ def add_tube(
                 best, row, share = 1e18, 0, 0.0
                 for c in range(count):
                     m = chosen[c]
-                    along, length2, distance2 = 0.0, 0.0, 0.0
-                    for a in range(3):
-                        e = table[m + 1, a] - table[m, a]
-                        along += (p[a] - table[m, a]) * e
-                        length2 += e * e
-                    w = min(1.0, max(0.0, along / (length2 + 1e-12)))
-                    for a in range(3):
-                        q = p[a] - table[m, a] - w * (table[m + 1, a] - table[m, a])
-                        distance2 += q * q
+                    qx, qy, qz = p[0] - table[m, 0], p[1] - table[m, 1], p[2] - table[m, 2]
+                    along = qx * edges[m, 0] + qy * edges[m, 1] + qz * edges[m, 2]
+                    w = min(1.0, max(0.0, along / edges[m, 3]))
+                    # |q - w e|^2, with e the segment.
+                    distance2 = qx * qx + qy * qy + qz * qz - w * (2.0 * along - w * edges[m, 3])
                     if distance2 < best:
                         best, row, share = distance2, m, w
+                if best > reach * reach:
+                    continue
                 d = _section(table, row, share, p, best_p)
                 cortex = table[row, 5] + share * (table[row + 1, 5] - table[row, 5])
                 fill = table[row, 6] + share * (table[row + 1, 6] - table[row, 6])

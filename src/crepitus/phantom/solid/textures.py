@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -24,6 +26,7 @@ def base_textures() -> Textures:
     return Textures(trabecular_texture(), roughness_table(np.random.default_rng(7)))
 
 
+@lru_cache(maxsize=4)
 def smooth_noise(size: int = 32) -> NDArray[np.float32]:
     """Periodic noise of the longest waves, for surfaces and shapes, shape (size,) * 3, unit variance."""
     generator = np.random.default_rng(31)
@@ -31,4 +34,7 @@ def smooth_noise(size: int = 32) -> NDArray[np.float32]:
     radius = np.sqrt(f[:, None, None] ** 2 + f[None, :, None] ** 2 + f[None, None, :] ** 2)
     band = np.exp(-((radius / 0.12) ** 2)) * (radius > 0)
     noise = np.fft.ifftn(np.fft.fftn(generator.standard_normal((size,) * 3)) * band).real
-    return np.asarray(noise / noise.std(), dtype=np.float32)
+    result = np.asarray(noise / noise.std(), dtype=np.float32)
+    # One table for all callers; nobody may change it.
+    result.setflags(write=False)
+    return result
