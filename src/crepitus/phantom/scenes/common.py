@@ -117,7 +117,7 @@ def draw_exposure(
         field_mm: side of the detector's area.
         kilovolt: range of the tube voltage.
         scatter: range of the scattered share, relative to the primary.
-        dose: factor on the quanta of a thin part: automatic exposure raises the tube current behind thick ones.
+        dose: factor on the quanta of a thin part; automatic exposure gives thick ones more.
     """
     pixel = field_mm / size
     # The dose is that of the area: quanta per native pixel of 0.15 mm, collected by larger pixels.
