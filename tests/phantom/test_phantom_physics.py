@@ -194,9 +194,9 @@ def test_log_signal_is_the_optical_path():
 
 def test_tone_maps_the_anchors_to_black_and_white():
     values = np.array([[0.0, 0.5, 1.0, 2.0, -1.0]])
-    # black 0.2 -> 51, white 0.8 -> 204, halfway 127.5 -> 128 (to even). One window beyond white the shoulder has
-    # risen by 0.3 (1 - exp(-1 / 0.3)) = 0.2893: 0.2 + 0.6 x 1.2893 = 0.97357 -> 248.26; one below black the toe
-    # has fallen by 0.06: 0.2 - 0.6 x 0.06 = 0.164 -> 41.82.
+    # black 0.2 -> 51, white 0.8 -> 204, halfway 127.5 -> 128 (to even). One window beyond white the shoulder
+    # has risen by 0.3 (1 - exp(-1 / 0.3)) = 0.2893: 0.2 + 0.6 x 1.2893 = 0.97357 -> 248.26; one below black
+    # the toe has fallen by 0.06: 0.2 - 0.6 x 0.06 = 0.164 -> 41.82.
     pixels = tone(values, 0.0, 1.0, exposure(black=0.2, white=0.8))
     assert pixels.dtype == np.uint8
     assert pixels[0].tolist() == [51, 128, 204, 248, 42]

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crepitus.phantom.extras.marks import draw_text
-from crepitus.phantom.extras.overlays import draw_grid, draw_overlays
+from crepitus.phantom.extras.overlays import draw_grid, draw_things, overlay_notes
 from crepitus.phantom.scene import Person, Severity, Shot
 from crepitus.phantom.xray.physics import Exposure
 from crepitus.phantom.xray.project import Detector, Pose
@@ -165,9 +165,11 @@ def dressed(generator: Generator, shot: Shot, region: str) -> Shot:
     """
     flat, text, grid, collimation = generator.spawn(4)
     level = collimation.choice([0.0, 1.0, np.nan], p=[0.5, 0.1, 0.4])
+    overlays, shown = draw_things(flat, shot.size, shot.spacing_mm, shot.laterality, region)
     return replace(
         shot,
-        overlays=draw_overlays(flat, shot.size, shot.spacing_mm, shot.laterality, region),
+        overlays=overlays,
+        notes=overlay_notes(shown),
         burned_text=draw_text(text, shot.size, shot.laterality, region),
         grid_lines=draw_grid(grid),
         field=draw_collimation(collimation, shot.size),
