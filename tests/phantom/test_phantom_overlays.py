@@ -7,7 +7,7 @@ import pytest
 from crepitus.phantom.extras import cloth, lines
 from crepitus.phantom.extras.canvas import Canvas, tube_profile
 from crepitus.phantom.extras.marks import draw_marker, draw_text, letter_mask
-from crepitus.phantom.extras.overlays import SHARES, draw_grid, draw_overlays
+from crepitus.phantom.extras.overlays import SHARES, draw_grid, draw_overlays, draw_things, overlay_notes
 from crepitus.phantom.render import _burned
 from crepitus.phantom.scene import Text
 from crepitus.phantom.xray.physics import BONE, LEAD, SOFT, STEEL
@@ -132,3 +132,18 @@ def test_shares_are_probabilities_for_every_region():
     for shares in SHARES.values():
         assert set(shares) == set(REGIONS)
         assert all(0 <= share <= 1 for share in shares.values())
+
+
+def test_what_is_noted_is_what_was_drawn():
+    assert overlay_notes(("marker", "zip")) == {"clothing": 1, "skin_fold": 0, "catheter": 0}
+    assert overlay_notes(("skin folds", "bladder catheter")) == {"clothing": 0, "skin_fold": 1, "catheter": 1}
+    for seed in range(30):
+        overlays, shown = draw_things(np.random.default_rng(seed), 64, 6.0, "L", "pelvis")
+        # Lead comes from the marker alone.
+        assert (LEAD in {o.material for o in overlays}) == ("marker" in shown)
+
+
+def test_shares_of_images_are_those_of_the_table():
+    shown = [draw_things(np.random.default_rng(seed), 64, 6.0, "L", "pelvis")[1] for seed in range(300)]
+    # 0.55 +- 3 x sqrt(0.55 x 0.45 / 300) = 0.55 +- 0.086.
+    assert abs(np.mean(["marker" in names for names in shown]) - 0.55) < 0.086

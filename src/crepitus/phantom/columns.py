@@ -30,6 +30,9 @@ COLUMNS: dict[str, str] = {
     "cast": "1 if the limb is in a cast or splint",
     "bangle": "1 if a metal bangle is worn, which does not count as hardware",
     "metal_kind": "what the metal is; empty without metal",
+    "clothing": "1 if cloth lies over the image",
+    "skin_fold": "1 if a fold of skin lies over the image",
+    "catheter": "1 if a bladder catheter lies over the image",
 }
 """Meaning by name, of columns beyond those of the format."""
 

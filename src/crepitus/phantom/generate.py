@@ -228,6 +228,7 @@ def _sample(
         "visibility": best,
         "visible": None if not study.fractured else int((best or 0.0) >= FRACTURE_VISIBLE),
         **study.subject.extras.notes,
+        **shot.notes,
     }
     annotation = Annotation(
         label=study.label,

@@ -211,6 +211,7 @@ class Shot:
         exposure: beam, detector and processing.
         step_mm: of the integration through bone.
         overlays: clothing, catheters, markers.
+        notes: further columns of the `images` table, for example {"catheter": 1}.
         field: collimated field as (x, y) corners in pixels, shape (4, 2), or None for the whole detector.
         field_level: what the console shows outside the field, 0 (black) to 1 (white); None for what the
             detector saw there.
@@ -225,6 +226,7 @@ class Shot:
     exposure: Exposure
     step_mm: float = 0.75
     overlays: tuple[Overlay, ...] = ()
+    notes: Mapping[str, object] = field(default_factory=dict)
     field: FloatArray | None = None
     field_level: float | None = 0.0
     grid_lines: GridLines | None = None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from crepitus.phantom.extras.canvas import Canvas
@@ -36,11 +38,22 @@ SHARES: dict[str, dict[str, float]] = {
 }
 """Share of images that show each thing, by region."""
 
+_DRAW: dict[str, Callable[[Generator, Canvas], None]] = {
+    "fabric": draw_fabric,
+    "seam": draw_seam,
+    "buttons": draw_buttons,
+    "zip": draw_zip,
+    "skin folds": draw_skin_folds,
+    "bladder catheter": draw_bladder_catheter,
+    "infusion line": draw_infusion_line,
+    "electrodes": draw_electrodes,
+}
 
-def draw_overlays(
+
+def draw_things(
     generator: Generator, size: int, spacing_mm: float, laterality: str, region: str
-) -> tuple[Overlay, ...]:
-    """The flat things of one exposure.
+) -> tuple[tuple[Overlay, ...], tuple[str, ...]]:
+    """The flat things of one exposure, and the names, of `SHARES`, of those that were drawn.
 
     The draws do not depend on `size`: the same image at another resolution shows the same things.
 
@@ -53,29 +66,35 @@ def draw_overlays(
     """
     canvas = Canvas(size, spacing_mm)
     streams = dict(zip(SHARES, generator.spawn(len(SHARES)), strict=True))
+    shown = tuple(name for name in SHARES if streams[name].random() < SHARES[name].get(region, 0.0))
+    for name in shown:
+        stream = streams[name]
+        if name == "marker":
+            either = str(stream.choice(["L", "R"]))
+            draw_marker(stream, canvas, laterality if laterality in ("L", "R") else either)
+        elif name == "creases":
+            thin = (0.3, 2.2) if region in _TRUNK else (0.05, 0.3)
+            draw_creases(stream, canvas, int(stream.integers(1, 6)), thin)
+        else:
+            _DRAW[name](stream, canvas)
+    return canvas.overlays(), shown
 
-    def on(name: str) -> bool:
-        return bool(streams[name].random() < SHARES[name].get(region, 0.0))
 
-    if on("marker"):
-        either = str(streams["marker"].choice(["L", "R"]))
-        draw_marker(streams["marker"], canvas, laterality if laterality in ("L", "R") else either)
-    if on("creases"):
-        thin = (0.3, 2.2) if region in _TRUNK else (0.05, 0.3)
-        draw_creases(streams["creases"], canvas, int(streams["creases"].integers(1, 6)), thin)
-    for name, draw in (
-        ("fabric", draw_fabric),
-        ("seam", draw_seam),
-        ("buttons", draw_buttons),
-        ("zip", draw_zip),
-        ("skin folds", draw_skin_folds),
-        ("bladder catheter", draw_bladder_catheter),
-        ("infusion line", draw_infusion_line),
-        ("electrodes", draw_electrodes),
-    ):
-        if on(name):
-            draw(streams[name], canvas)
-    return canvas.overlays()
+def draw_overlays(
+    generator: Generator, size: int, spacing_mm: float, laterality: str, region: str
+) -> tuple[Overlay, ...]:
+    """The flat things alone; see `draw_things`."""
+    return draw_things(generator, size, spacing_mm, laterality, region)[0]
+
+
+def overlay_notes(shown: tuple[str, ...]) -> dict[str, object]:
+    """Columns: clothing, skin_fold, catheter, each 0 or 1."""
+    worn = {"fabric", "seam", "buttons", "zip"}
+    return {
+        "clothing": int(not worn.isdisjoint(shown)),
+        "skin_fold": int("skin folds" in shown),
+        "catheter": int("bladder catheter" in shown),
+    }
 
 
 def draw_grid(generator: Generator, share: float = 0.3) -> GridLines | None:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crepitus.phantom.extras.marks import draw_text
-from crepitus.phantom.extras.overlays import draw_grid, draw_overlays
+from crepitus.phantom.extras.overlays import draw_grid, draw_things, overlay_notes
 from crepitus.phantom.scene import Person, Severity, Shot
 from crepitus.phantom.xray.physics import Exposure
 from crepitus.phantom.xray.project import Detector, Pose
@@ -107,6 +107,7 @@ def draw_exposure(
     field_mm: float,
     kilovolt: tuple[float, float],
     scatter: tuple[float, float],
+    dose: float = 1.0,
 ) -> Exposure:
     """Beam, detector and processing.
 
@@ -116,10 +117,11 @@ def draw_exposure(
         field_mm: side of the detector's area.
         kilovolt: range of the tube voltage.
         scatter: range of the scattered share, relative to the primary.
+        dose: factor on the quanta of a thin part; automatic exposure gives thick ones more.
     """
     pixel = field_mm / size
     # The dose is that of the area: quanta per native pixel of 0.15 mm, collected by larger pixels.
-    quanta = math.exp(generator.uniform(math.log(1500), math.log(9000))) * (pixel / 0.15) ** 2
+    quanta = dose * math.exp(generator.uniform(math.log(1500), math.log(9000))) * (pixel / 0.15) ** 2
     bands = float(generator.choice([0.0, generator.uniform(0.2, 1.0)]))
     return Exposure(
         kilovolt=generator.uniform(*kilovolt),
@@ -132,10 +134,10 @@ def draw_exposure(
         toe=generator.uniform(0, 0.9),
         local_contrast=float(max(0.0, generator.uniform(-0.3, 0.7))),
         black=generator.uniform(0.0, 0.12),
-        white=generator.uniform(0.72, 1.0),
+        white=generator.uniform(0.62, 0.95),
         depth_bits=int(generator.integers(10, 15)),
         multiscale=bands,
-        gamma=generator.uniform(0.9, 1.7),
+        gamma=generator.uniform(1.0, 1.9),
         metal_room=generator.uniform(0, 1) ** 1.5,
         window=(generator.uniform(4, 24), generator.uniform(99.0, 99.8)),
         row_noise=float(generator.choice([0.0, generator.uniform(0.0, 0.25)])),
@@ -163,9 +165,11 @@ def dressed(generator: Generator, shot: Shot, region: str) -> Shot:
     """
     flat, text, grid, collimation = generator.spawn(4)
     level = collimation.choice([0.0, 1.0, np.nan], p=[0.5, 0.1, 0.4])
+    overlays, shown = draw_things(flat, shot.size, shot.spacing_mm, shot.laterality, region)
     return replace(
         shot,
-        overlays=draw_overlays(flat, shot.size, shot.spacing_mm, shot.laterality, region),
+        overlays=overlays,
+        notes=overlay_notes(shown),
         burned_text=draw_text(text, shot.size, shot.laterality, region),
         grid_lines=draw_grid(grid),
         field=draw_collimation(collimation, shot.size),

@@ -70,7 +70,7 @@ def _shot(generator: Generator, anatomy: Anatomy, view: str, size: int) -> Shot:
         float(np.clip(generator.normal(0, 2.5), -6, 6)),
     )
     at = np.array([generator.normal(0, 6), generator.normal(-16, 9), generator.uniform(80, 120)])
-    exposure = draw_exposure(generator, size, field_mm, (70.0, 80.0), (0.2, 0.5))
+    exposure = draw_exposure(generator, size, field_mm, (70.0, 80.0), (0.2, 0.5), dose=3.0)
     shot = Shot(
         view,
         "R" if anatomy.centre_mm[0] < 0 else "L",

@@ -17,6 +17,9 @@ _LATITUDE = 9.2
 _HEADROOM = 1.0
 """Part of that range above the direct beam."""
 
+_TOE, _SHOULDER = 0.06, 0.3
+"""How far the tone curve rises beyond the ends of the window, share of the window."""
+
 _DETAIL = 0.12
 """Size of a detail, share of the window, that multi-scale processing leaves as it is."""
 
@@ -80,6 +83,9 @@ def _unsharp(x: SingleArray, strength: float) -> SingleArray:
 
 def curve(x: SingleArray, exposure: Exposure) -> SingleArray:
     """The tone curve alone: level 0..1 between the output's ends, strictly rising before it is clipped."""
+    # As on film, the curve flattens beyond both ends of the window and keeps rising.
+    x = np.where(x < 0.0, _TOE * (np.exp(np.minimum(x, 0.0) / _TOE) - 1.0), x)
+    x = np.where(x > 1.0, 1.0 + _SHOULDER * (1.0 - np.exp((1.0 - np.maximum(x, 1.0)) / _SHOULDER)), x)
     linear = 0.5 + exposure.contrast * (x - 0.5)
     if exposure.gamma != 1.0:
         linear = np.sign(linear) * np.abs(linear) ** exposure.gamma
