@@ -34,7 +34,7 @@ BINS = 5
 def images(
     request: Request, count: int, cache: Path, *, twins: bool = False
 ) -> tuple[np.ndarray, np.ndarray | None, pl.DataFrame]:
-    """Pixels (count, size, size), uint8; those of the unbroken twins; and the columns. Made once per request."""
+    """Pixels (count, size, size), uint8; those of the unbroken twins; the columns. Made once per request."""
     name = f"{request.scene}-{request.preset}-{request.seed}-{request.size}-{count}"
     pixels_file, table_file = cache / f"{name}.npy", cache / f"{name}.parquet"
     twins_file = cache / f"{name}-twins.npy"
@@ -43,7 +43,7 @@ def images(
         # As many chunks as keep two processes busy; each image depends on its number only.
         chunks = [range(low, min(low + 20, count)) for low in range(0, count, 20)]
         pixels, other, rows = [], [], []
-        with ProcessPoolExecutor(options_workers(), get_context("spawn")) as pool:
+        with ProcessPoolExecutor(len(os.sched_getaffinity(0)), get_context("spawn")) as pool:
             for done in pool.map(partial(_chunk, request, twins), chunks):
                 for image, twin, columns in done:
                     pixels.append(image)
@@ -56,11 +56,6 @@ def images(
         pl.DataFrame(rows, infer_schema_length=None).write_parquet(table_file)
     unbroken = np.load(twins_file) if twins else None
     return np.load(pixels_file), unbroken, pl.read_parquet(table_file)
-
-
-def options_workers() -> int:
-    """One process per core that may be used."""
-    return len(os.sched_getaffinity(0))
 
 
 def _chunk(request: Request, twins: bool, numbers: range) -> list[tuple[np.ndarray, np.ndarray, dict]]:

@@ -3,8 +3,7 @@
 from crepitus.phantom.scene import SceneKind
 from crepitus.phantom.scenes.femur import FEMUR
 from crepitus.phantom.scenes.pelvis import PELVIS
-from crepitus.phantom.scenes.slab import SLAB
 from crepitus.phantom.scenes.wrist import WRIST
 
-SCENES: dict[str, SceneKind] = {kind.name: kind for kind in (PELVIS, FEMUR, WRIST, SLAB)}
+SCENES: dict[str, SceneKind] = {kind.name: kind for kind in (PELVIS, FEMUR, WRIST)}
 """Scenes by name."""

@@ -76,8 +76,7 @@ def _shot(generator: Generator, anatomy: Anatomy, view: str, size: int) -> Shot:
         "R" if anatomy.centre_mm[0] < 0 else "L",
         posed(turn, anatomy.centre_mm, at),
         detector_for(size, field_mm, SOURCE_MM),
-        # An automatic exposure gives the detector its quanta behind the body, not beside it.
-        replace(exposure, quanta=10.0 * exposure.quanta),
+        exposure,
         step_mm=1.1,
     )
     return dressed(generator, shot, "hip")

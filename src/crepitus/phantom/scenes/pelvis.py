@@ -36,7 +36,7 @@ def _shot(generator: Generator, anatomy: Anatomy, view: str, size: int) -> Shot:
         "B",
         posed(turn, anatomy.centre_mm, at),
         detector_for(size, field, SOURCE_MM),
-        draw_exposure(generator, size, field, (70.0, 85.0), (0.25, 0.6), dose=6.0),
+        draw_exposure(generator, size, field, (70.0, 85.0), (0.25, 0.6), dose=1.5),
         step_mm=float(np.clip(1.3 * field / size, 0.6, 1.1)),
     )
     return dressed(generator, shot, "pelvis")
