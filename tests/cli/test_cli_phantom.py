@@ -152,7 +152,7 @@ def test_studies_table_and_meanings(tmp_path, two_views):
     assert broken["visibility"].item() == pytest.approx(views.max())
     whole = studies.filter(pl.col("label") == 0)
     assert whole.select("ao_class", "fracture_type", "visibility", "visible").rows() == [
-        ("N", None, None, None)
+        (None, None, None, None)
     ]
     info = json.loads((out / "dataset.json").read_text())
     known = {"image_id", "file", "rows", "columns", "spacing_mm", "label", "split", "fold", "study_id"}

@@ -6,6 +6,7 @@ import sys
 from typing import Annotated, NoReturn
 
 import typer
+from typer.core import TyperCommand
 
 from crepitus import __version__
 from crepitus.cli import audit, evaluate, export, import_, merge, methods, phantom, predict, split, train
@@ -54,7 +55,8 @@ app.command("train")(train.train)
 app.command("predict")(predict.predict)
 app.command("evaluate")(evaluate.evaluate)
 for registered in app.registered_commands:
-    registered.cls = Command
+    if not issubclass(registered.cls or TyperCommand, Command):
+        registered.cls = Command
 
 
 def _fail(message: str, status: int) -> NoReturn:

@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from typer.core import TyperCommand
 
 from crepitus.cli.common import JsonOption, print_json, progress, say
+from crepitus.cli.plain_help import Command
 from crepitus.errors import UsageError
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from crepitus.phantom.generate import Request, Sample
 
 
-class PhantomCommand(TyperCommand):
+class PhantomCommand(Command):
     """Names what there is to choose from in its help, and only there: loading it takes a second."""
 
     def format_help(self, ctx: Any, formatter: Any) -> None:

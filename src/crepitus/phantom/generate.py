@@ -212,7 +212,7 @@ def _sample(
         "body_part": study.subject.anatomy.body_part,
         "view": shot.view,
         "laterality": shot.laterality,
-        "ao_class": (injury.ao_class or ("N" if not injury.fractures else None)),
+        "ao_class": injury.ao_class or ("N" if "A1" in kind.kinds and not injury.fractures else None),
         "hardware": int(study.metal),
         "sex": person.sex,
         "age": person.age,
@@ -253,10 +253,12 @@ def _cores() -> int:
 def _start_worker() -> None:
     """Each worker has a core of its own, and leaves Ctrl-C to the process that started it."""
     import cv2
+    from threadpoolctl import threadpool_limits
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    # OpenCV's threads would only fight over the core.
+    # The threads of OpenCV and of the linear algebra would only fight over the core.
     cv2.setNumThreads(1)
+    threadpool_limits(1)
 
 
 @contextmanager
@@ -289,8 +291,9 @@ def make_images(request: Request, count: int, workers: int | None = None) -> Ite
         return
     # The first image compiles the kernels into the cache from which the workers then load them.
     yield make_image(request, 0)
-    step = 4
-    chunks = iter(range(low, min(low + step, count)) for low in range(1, count, step))
+    # Chunks hold whole studies, of which the first has lost its first image.
+    step = 2 * max(2, len(SCENES[request.scene].views))
+    chunks = iter(range(max(low, 1), min(low + step, count)) for low in range(0, count, step))
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(workers, mp_context=context, initializer=_start_worker) as pool:
         # Only a few chunks are under way at a time: the writer may be slower than the workers.

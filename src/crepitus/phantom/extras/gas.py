@@ -74,10 +74,9 @@ def bubbles(
     centres = centre + generator.uniform(-1, 1, (count, 3)) * spread_mm
     spacing = _FINE_MM if small < 4.0 else _SPACING_MM
     clay = _clay(centres, large * 1.5 + 4.0, spacing)
-    for point, radius in zip(centres, radii, strict=True):
-        shape = radius * generator.uniform(0.7, 1.35, 3)
-        turn = np.linalg.qr(generator.standard_normal((3, 3)))[0]
-        clay.ball(point, shape, Stuff(0.0, 0.0, 1.0), axes=turn)
+    shapes = radii[:, None] * generator.uniform(0.7, 1.35, (count, 3))
+    turns = np.linalg.qr(generator.standard_normal((count, 3, 3)))[0]
+    clay.balls(centres, shapes, turns, Stuff(0.0, 0.0, 1.0))
     clay.roughen(_noise(), 0.14 * radius_mm[1], 0.9 * radius_mm[1], generator.uniform(0, 500, 3))
     return clay.finish(name)
 
@@ -87,13 +86,13 @@ def stool(generator: Generator, path: FloatArray, radius_mm: float, name: str) -
     line = curve(path, 40)
     length = float(np.linalg.norm(np.diff(line, axis=0), axis=1).sum())
     clay = _clay(line, 1.1 * radius_mm + 6.0, _FINE_MM)
-    for _ in range(int(np.clip(length * radius_mm / 26.0, 12, 70))):
-        middle = line[generator.integers(len(line))]
-        point = middle + np.clip(generator.normal(0, 0.5, 3), -1, 1) * radius_mm
-        radius = 1.2 + 3.2 * float(generator.random()) ** 2
-        turn = np.linalg.qr(generator.standard_normal((3, 3)))[0]
-        # Crevices between lumps are flat or long rather than round.
-        clay.ball(point, radius * np.array([1.8, 1.1, 0.65]), Stuff(0.0, 0.0, 1.0), axes=turn)
+    count = int(np.clip(length * radius_mm / 26.0, 12, 70))
+    middles = line[generator.integers(len(line), size=count)]
+    points = middles + np.clip(generator.normal(0, 0.5, (count, 3)), -1, 1) * radius_mm
+    radii = 1.2 + 3.2 * generator.random(count) ** 2
+    turns = np.linalg.qr(generator.standard_normal((count, 3, 3)))[0]
+    # Crevices between lumps are flat or long rather than round.
+    clay.balls(points, radii[:, None] * np.array([1.8, 1.1, 0.65]), turns, Stuff(0.0, 0.0, 1.0))
     clay.roughen(_noise(), 0.8, 5.0, generator.uniform(0, 500, 3))
     return clay.finish(name)
 

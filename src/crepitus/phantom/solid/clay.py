@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from crepitus.phantom.solid.clay_kernels import REACH_MM, add_ball, add_plate, add_tube, displace
+from crepitus.phantom.solid.clay_kernels import REACH_MM, add_ball, add_balls, add_plate, add_tube, displace
 from crepitus.phantom.solid.field import (
     CORTEX,
     DISTANCE,
@@ -106,6 +106,14 @@ class Clay:
         low, high = self._cells(c - reach, c + reach)
         numbers = np.array([*c, *r, stuff.cortex_mm, stuff.fill, stuff.blend_mm])
         add_ball(self.field, self.origin_mm, self.spacing_mm, low, high, numbers, axes.copy(), carve)
+
+    def balls(self, centres: FloatArray, radii: FloatArray, axes: FloatArray, stuff: Stuff) -> None:
+        """Add many ellipsoids of the same stuff: centres (n, 3) and radii (n, 3) in mm, axes (n, 3, 3)."""
+        table = np.empty((len(centres), 9))
+        table[:, :3], table[:, 3:6] = centres, radii
+        table[:, 6:] = stuff.cortex_mm, stuff.fill, stuff.blend_mm
+        reach = REACH_MM + stuff.blend_mm
+        add_balls(self.field, self.origin_mm, self.spacing_mm, table, np.ascontiguousarray(axes), reach)
 
     def plate(
         self,

@@ -64,6 +64,27 @@ def add_ball(
 
 
 @compiled
+def add_balls(
+    field: FieldArray,
+    origin: FloatArray,
+    spacing: float,
+    table: FloatArray,
+    axes: FloatArray,
+    reach: float,
+) -> None:
+    """Write many ellipsoids; rows of the table as `numbers` of `add_ball`, axes (n, 3, 3)."""
+    low, high = np.empty(3, dtype=np.int64), np.empty(3, dtype=np.int64)
+    for n in range(table.shape[0]):
+        most = max(table[n, 3], table[n, 4], table[n, 5]) + reach
+        for a in range(3):
+            first = int(np.floor((table[n, a] - most - origin[a]) / spacing))
+            last = int(np.ceil((table[n, a] + most - origin[a]) / spacing)) + 1
+            low[a] = min(max(first, 0), field.shape[a])
+            high[a] = min(max(last, 0), field.shape[a])
+        add_ball(field, origin, spacing, low, high, table[n], axes[n], False)
+
+
+@compiled
 def add_tube(
     field: FieldArray,
     origin: FloatArray,
