@@ -8,7 +8,19 @@ from typing import Annotated, NoReturn
 import typer
 
 from crepitus import __version__
-from crepitus.cli import audit, evaluate, export, import_, merge, methods, phantom, predict, split, train
+from crepitus.cli import (
+    audit,
+    convert,
+    evaluate,
+    export,
+    import_,
+    merge,
+    methods,
+    phantom,
+    predict,
+    split,
+    train,
+)
 from crepitus.cli.common import say
 from crepitus.errors import CrepitusError
 
@@ -42,6 +54,7 @@ def options(
 
 
 app.command("methods")(methods.methods)
+app.command("convert")(convert.convert)
 app.command("import")(import_.import_)
 app.command("merge")(merge.merge)
 app.command("export")(export.export)
