@@ -322,6 +322,7 @@ def test_command_line(tmp_path, capsys):
     captured = capsys.readouterr()
     assert json.loads(captured.out)["images"] == 1
     assert "not-radiograph" in captured.err
+    (tmp_path / "text").write_text("no key file")
     for arguments in (
         ["convert", str(tmp_path / "none"), "--out", str(tmp_path / "o")],
         ["convert", str(tmp_path / "in"), "--out", str(tmp_path / "in")],
@@ -334,7 +335,17 @@ def test_command_line(tmp_path, capsys):
             str(tmp_path / "none.csv"),
         ],
         ["convert", str(tmp_path / "in"), "--out", str(tmp_path / "o"), "--keys", str(tmp_path / "o" / "k")],
-        ["convert", str(tmp_path / "in"), "--out", str(tmp_path / "o"), "--keys", str(tmp_path / "in" / "a")],
+        ["convert", str(tmp_path / "in"), "--out", str(tmp_path / "o"), "--keys", str(tmp_path / "in" / "k")],
+        [
+            "convert",
+            str(tmp_path / "in"),
+            "--out",
+            str(tmp_path / "o"),
+            "--keys",
+            str(tmp_path / "none" / "k"),
+        ],
+        ["convert", str(tmp_path / "in"), "--out", str(tmp_path / "o"), "--keys", str(tmp_path / "text")],
+        ["convert", str(tmp_path / "in"), "--out", str(tmp_path / "in" / "o")],
         ["convert", str(tmp_path / "in"), "--out", str(tmp_path / "o"), "--workers", "-1"],
     ):
         with pytest.raises(SystemExit) as ended:

@@ -167,6 +167,13 @@ def test_unsupported_syntax_says_which_and_what_to_do(tmp_path, value):
         read_dicom(tmp_path / "a.dcm")
 
 
+def test_a_syntax_that_nobody_knows_is_unsupported(tmp_path, files):
+    known, unknown = b"1.2.840.10008.1.2.1\0", b"1.2.840.10008.1.2.9\0"
+    (tmp_path / "a.dcm").write_bytes(files["explicit"].read_bytes().replace(known, unknown))
+    with pytest.raises(UnsupportedSyntax, match="unknown"):
+        read_dicom(tmp_path / "a.dcm")
+
+
 @pytest.mark.parametrize("syntax", ENCODERS)
 def test_nonsense_for_a_codestream_is_damaged(tmp_path, syntax):
     for noise in (

@@ -101,9 +101,9 @@ def convert_file(options: FileOptions, entry: Entry) -> Converted | Index:
     """
     content = read_plain(entry.path) if entry.member is None else read_member(entry.path, entry.member)
     dataset, syntax = parse(content)
-    if is_dicomdir(dataset):
-        return Index(references(dataset))
     with faults_as_damaged():
+        if is_dicomdir(dataset):
+            return Index(references(dataset))
         pixels = grey_pixels(dataset, syntax)
         if pixels.min() == pixels.max():
             raise NotAssessable(f"blank: all {pixels.size} pixels have one value")

@@ -119,8 +119,7 @@ def _work_folder(out: Path, settings: Settings) -> Path:
     """The folder of unfinished work: a new one, or that of an earlier run with the same settings."""
     work = out / WORK
     stored = work / "settings"
-    if settings.keys is not None and settings.keys.resolve().is_relative_to(out.resolve()):
-        raise UsageError(f"--keys {settings.keys}: expected a place outside the data set {out}")
+    _check_places(out, settings)
     if stored.is_file():
         if stored.read_text(encoding="utf-8") != settings.digest():
             raise UsageError(
@@ -137,6 +136,20 @@ def _work_folder(out: Path, settings: Settings) -> Path:
             write_text(stored, settings.digest())
         (out / "images").mkdir(exist_ok=True)
     return work
+
+
+def _check_places(out: Path, settings: Settings) -> None:
+    """Refuse an output that would become its own input, and a key file that would be passed on."""
+    source = settings.source.resolve()
+    if source.is_dir() and out.resolve().is_relative_to(source):
+        raise UsageError(f"--out {out}: expected a place outside SOURCE {settings.source}")
+    if settings.keys is not None:
+        keys = settings.keys.resolve()
+        if keys.is_relative_to(out.resolve()) or (source.is_dir() and keys.is_relative_to(source)):
+            raise UsageError(f"--keys {settings.keys}: expected a place outside SOURCE and the data set")
+        if not keys.parent.is_dir():
+            raise UsageError(f"--keys {settings.keys}: expected a folder {keys.parent}, there is none")
+        read_salt(settings.keys)  # before anything is written
 
 
 @contextmanager

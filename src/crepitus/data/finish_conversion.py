@@ -134,7 +134,7 @@ def write_data_set(
     rows = [{**record["row"], "file": f"images/{record['row']['image_id']}.png"} for record in images]
     unused: list[tuple[str, str]] = []
     if labels is not None:
-        triples = [(row, r["matches"], r["name"]) for row, r in zip(rows, images, strict=True)]
+        triples = [(row, r["matches"], shown(r["name"])) for row, r in zip(rows, images, strict=True)]
         rows, unused = apply_labels(labels, triples, salt)
     table = image_table(rows)
     listed = sorted((shown(r["name"]), r["code"], shown(r["message"])) for r in rejected)

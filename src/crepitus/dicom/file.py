@@ -27,6 +27,7 @@ _UNREADABLE = (
     EOFError,
     LookupError,
     NotImplementedError,
+    OSError,
     TypeError,
     ValueError,
     struct.error,
@@ -89,7 +90,7 @@ def parse(content: bytes) -> tuple[Dataset, uid.UID]:
     with faults_as_damaged():
         dataset, syntax = _parsed(content)
         _check_lengths(dataset)
-        if syntax.is_encapsulated:
+        if syntax.is_transfer_syntax and syntax.is_encapsulated:
             _check_delimiter(dataset, content)
     return dataset, syntax
 
