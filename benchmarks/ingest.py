@@ -67,10 +67,11 @@ def _run(pipe: object, function: object, *arguments: object) -> None:
     began = time.monotonic()
     first = function(*arguments)
     seconds = time.monotonic() - began
-    own, children = (
-        resource.getrusage(who).ru_maxrss / 1024 for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
-    )
-    pipe.send((seconds, (first - began) if first else float("nan"), own, children))
+    # The peak of getrusage includes that of the process which started this one; VmHWM does not.
+    status = Path("/proc/self/status").read_text()
+    own = int(status.split("VmHWM:")[1].split()[0]) / 1024
+    children = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
+    pipe.send((seconds, (first - began) if first else 0.0, own, children))
 
 
 def _convert(source: Path, out: Path, workers: int) -> float:
