@@ -288,6 +288,9 @@ def test_labels_by_study_and_the_exact_image_wins(tmp_path):
     assert any("reader" in w for w in outcome.warnings)
     assert any("1 rows" in w and "1.2.3.4" in w for w in outcome.warnings)
     assert "Dr X" not in images.write_csv()
+    assert run(tmp_path / "in", tmp_path / "out", keys=tmp_path / "k.json", labels=table).progress.files == 0
+    with pytest.raises(UsageError, match="new or empty"):
+        run(tmp_path / "in", tmp_path / "out", keys=tmp_path / "k.json")
 
 
 @pytest.mark.parametrize(

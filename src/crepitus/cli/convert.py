@@ -61,13 +61,15 @@ def convert(
     from crepitus.data.labels import read_labels
 
     table = None if labels is None else read_labels(labels)
+    lines = _Lines()
     outcome = convert(
         Settings(source, patient_characteristics, dicom, keys),
         out,
         workers=workers or len(os.sched_getaffinity(0)),
         labels=table,
-        watch=_Lines(),
+        watch=lines,
     )
+    lines.end()
     for warning in outcome.warnings:
         say(f"warning: {warning}")
     counts = {
@@ -89,6 +91,7 @@ class _Lines:
 
     def __init__(self) -> None:
         self._next = time.monotonic() + (0.2 if messages.is_terminal else SECONDS_BETWEEN_LINES)
+        self._open = False
 
     def __call__(self, progress: Progress) -> None:
         now = time.monotonic()
@@ -98,6 +101,12 @@ class _Lines:
         if messages.is_terminal:
             self._next = now + 0.2
             messages.print(text, end="\r", markup=False)
+            self._open = True
         else:
             self._next = now + SECONDS_BETWEEN_LINES
             say(text)
+
+    def end(self) -> None:
+        """Leave the line that is written over."""
+        if self._open:
+            messages.print()

@@ -161,7 +161,7 @@ def _write(options: FileOptions, key: str, clean: Dataset, pixels: NDArray[np.ui
         partial.replace(path)
     except OSError as error:
         raise OutputError(
-            f"cannot write {path.parent}: {error.strerror}; make room and give the same command again, "
-            "it goes on where it stopped"
+            f"cannot write {path.parent}: {error.strerror}; put that right and give the same command "
+            "again, it goes on where it stopped"
         ) from error
     return sizes

@@ -93,7 +93,8 @@ def convert(
     """
     if not settings.source.exists():
         raise UsageError(f"SOURCE {settings.source}: expected a file or a folder, there is none")
-    finished = is_finished(out, settings.digest())
+    digest = settings.digest() if labels is None else f"{settings.digest()}-{labels.digest()}"
+    finished = is_finished(out, digest)
     if finished is not None:
         shutil.rmtree(out / WORK, ignore_errors=True)
         return Outcome(*finished, warnings=[f"{out} was complete; nothing was done"])
@@ -108,7 +109,7 @@ def convert(
         place_files(out, options.folder, images)
         if settings.keys is not None:
             write_keys(settings.keys, project.salt, _keys(images, records))
-        rejected, unused = write_data_set(out, images, aside, labels, project.salt, _info(settings))
+        rejected, unused = write_data_set(out, images, aside, labels, project.salt, _info(settings, digest))
         if key_journal is not None:
             key_journal.unlink(missing_ok=True)
     shutil.rmtree(work, ignore_errors=True)
@@ -159,8 +160,8 @@ def _writing(out: Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise OutputError(
-            f"cannot write {out}: {error.strerror or error}; make room and give the same command again, "
-            "it goes on where it stopped"
+            f"cannot write {out}: {error.strerror or error}; put that right and give the same command "
+            "again, it goes on where it stopped"
         ) from error
 
 
@@ -202,11 +203,11 @@ def _keys(images: list[Record], records: Records) -> Iterator[dict[str, Any]]:
         yield {**new, "file": shown(record["name"]), **{name: originals[name] for name in ORIGINALS}}
 
 
-def _info(settings: Settings) -> dict[str, Any]:
+def _info(settings: Settings, digest: str) -> dict[str, Any]:
     """Content of dataset.json; nothing in it depends on when or how often the conversion was interrupted."""
     return {
         "source": "DICOM",
-        "conversion": settings.digest(),
+        "conversion": digest,
         "deidentification": {
             "profile": "PS3.15 Basic Application Level Confidentiality Profile",
             "options": ["modified dates", *(["patient characteristics"] if settings.characteristics else [])],

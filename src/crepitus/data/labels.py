@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,6 +36,10 @@ class Labels:
 
     by_key: dict[tuple[str, str], dict[str, Any]]
     ignored: tuple[str, ...]
+
+    def digest(self) -> str:
+        """A short text that differs when the values do."""
+        return hashlib.sha256(repr(sorted(self.by_key.items())).encode()).hexdigest()[:20]
 
 
 def read_labels(path: Path) -> Labels:
