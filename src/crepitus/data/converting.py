@@ -10,7 +10,7 @@ import secrets
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -51,7 +51,7 @@ class Settings:
         return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:20]
 
 
-@dataclass
+@dataclass(frozen=True)
 class Outcome:
     """What came of a conversion.
 
@@ -105,15 +105,29 @@ def convert(
         options = FileOptions(work / "files", project, settings.dicom, settings.keys is not None)
         loop = Loop(options, out, work / "journal", key_journal, watch)
         records = loop.run(settings.source, workers, limits)
-        images, aside = sort_out_copies(records)
-        place_files(out, options.folder, images)
-        if settings.keys is not None:
-            write_keys(settings.keys, project.salt, _keys(images, records))
-        rejected, unused = write_data_set(out, images, aside, labels, project.salt, _info(settings, digest))
+        outcome = _finish(out, options, settings, digest, labels, records)
         if key_journal is not None:
             key_journal.unlink(missing_ok=True)
     shutil.rmtree(work, ignore_errors=True)
-    return Outcome(len(images), rejected, _warnings(images, labels, unused), loop.progress)
+    return replace(outcome, progress=loop.progress)
+
+
+def _finish(
+    out: Path,
+    options: FileOptions,
+    settings: Settings,
+    digest: str,
+    labels: Labels | None,
+    records: Records,
+) -> Outcome:
+    """From records to a data set; may be killed and repeated, and leaves the same files then."""
+    salt = options.project.salt
+    images, aside = sort_out_copies(records)
+    place_files(out, options.folder, images)
+    if settings.keys is not None:
+        write_keys(settings.keys, salt, _keys(images, records))
+    rejected, unused = write_data_set(out, images, aside, labels, salt, _info(settings, digest))
+    return Outcome(len(images), rejected, _warnings(images, labels, unused))
 
 
 def _work_folder(out: Path, settings: Settings) -> Path:
