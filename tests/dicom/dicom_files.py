@@ -104,8 +104,10 @@ def save(dataset, path, syntax="explicit", pixels=None):
         dataset.file_meta.TransferSyntaxUID = NATIVE[syntax]
         if syntax == "big-endian" and dataset.BitsAllocated == 16:
             dataset.PixelData = np.frombuffer(dataset.PixelData, "<u2").astype(">u2").tobytes()
-        for _ in dataset.iterall():
-            pass  # elements that were never looked at would be written in the byte order of their file
+        # Elements that were never looked at would be written in the byte order of their file.
+        for element in dataset.iterall():
+            if syntax == "big-endian" and element.keyword == "LUTData" and element.VR == "OW":
+                element.value = np.frombuffer(element.value, "<u2").astype(">u2").tobytes()
         little, implicit = syntax != "big-endian", syntax == "implicit"
         pydicom.dcmwrite(path, dataset, implicit_vr=implicit, little_endian=little, force_encoding=True)
         return path

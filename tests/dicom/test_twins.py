@@ -32,6 +32,15 @@ def table(values, bits):
     return item
 
 
+def packed(first, vr, values, bits, data_vr="OW"):
+    """A table as devices write it: words in bytes, and a first value that may be negative."""
+    item = Dataset()
+    item.add_new("LUTDescriptor", vr, [len(values), first, bits])
+    word = np.uint8 if bits == 8 else "<u2"
+    item.add_new("LUTData", data_vr, np.asarray(values).astype(word).tobytes())
+    return item
+
+
 def scaled(top, dtype=np.uint16):
     return np.rint(picture() * (top / TOP)).astype(dtype)
 
@@ -86,6 +95,21 @@ TWINS = {
     "voi table": (picture(), 10, {"VOILUTSequence": [table(range(1024), 10)]}),
     "voi table of 16 bits": (
         picture(), 10, {"VOILUTSequence": [table([round(v * 65535 / 1023) for v in range(1024)], 16)]},
+    ),
+    "signed modality table in bytes": (
+        picture().astype(np.int16) - 512, 10,
+        {
+            "ModalityLUTSequence": [packed(-512, "SS", range(1024), 16)],
+            "RescaleSlope": None, "RescaleIntercept": None, "RescaleType": None,
+        },
+    ),
+    "signed voi table in bytes": (
+        picture().astype(np.int16) - 512, 10, {"VOILUTSequence": [packed(-512, "SS", range(1024), 10)]},
+    ),
+    # The output of the rescale is -1023 .. 0, so the first value mapped is negative, written as US.
+    "voi table behind a negative rescale": (
+        picture(), 10,
+        {"RescaleIntercept": "-1023", "VOILUTSequence": [packed(65536 - 1023, "US", range(1024), 10)]},
     ),
     "left aligned": (picture() << 6, 10, {"HighBit": 15}),
     "overlay in the unused bits": (picture() | np.uint16(0xF000), 10, {}),
