@@ -67,6 +67,48 @@ def test_cut_jpeg_is_refused(tmp_path, options, ending):
     assert refused >= 55
 
 
+@pytest.mark.parametrize("options", JPEG_KINDS.values(), ids=JPEG_KINDS)
+@pytest.mark.parametrize("value", [0x00, 0x55])
+def test_an_end_overwritten_with_one_value_is_refused(options, value):
+    """As long as the file was, or longer, and closed: the fill is code for blocks that never were."""
+    data = encoded(picture(), **options)
+    whole = seen(data)
+    passed = checked = 0
+    for length in np.linspace(len(data) // 2, len(data) - 100, 20).astype(int):
+        for more in (0, 400):
+            filled = data[:length] + bytes([value]) * (len(data) - len(EOI) - length + more) + EOI
+            assert not np.array_equal(seen(filled), whole)
+            checked += 1
+            try:
+                check_whole(filled, "a.jpg")
+                passed += 1
+            except Damaged:
+                continue
+    # A fill that happens to end within four bytes of the last block cannot be told from code.
+    assert (checked, passed <= 2) == (40, True)
+
+
+def test_what_was_overwritten_is_named():
+    data = encoded(picture())
+    with pytest.raises(Damaged, match=r"^a\.jpg: .*bytes of value 0; its end was overwritten$"):
+        check_whole(data[:2000] + bytes(len(data)) + EOI, "a.jpg")
+
+
+@pytest.mark.parametrize("options", JPEG_KINDS.values(), ids=JPEG_KINDS)
+@pytest.mark.parametrize("level", [0, 255])
+def test_whole_pictures_that_end_in_a_flat_area_pass(options, level):
+    """With tables made for the picture, a flat area is coded as zeros, like an overwritten end."""
+    zeros = 0
+    for rows in range(8, 136, 8):
+        for top in (0, 40):
+            pixels = np.full((top + rows, 128), level, np.uint8)
+            pixels[:top] = picture(40)[:top]
+            data = encoded(pixels, **options)
+            zeros += data[-5:-2] == bytes(3)
+            check_whole(data, "a.jpg")
+    assert zeros or "optimize" not in options
+
+
 def test_pillow_alone_would_take_a_closed_half_image():
     """The reason for the check; should Pillow begin to refuse these, the check may go."""
     data = encoded(picture())
