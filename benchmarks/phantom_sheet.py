@@ -63,9 +63,12 @@ def normals(kind: SceneKind, request: Request) -> Iterator[np.ndarray]:
 
 def fractures(kind: SceneKind, request: Request) -> Iterator[np.ndarray]:
     """Every kind at three severities, on persons who can have it."""
-    for name in kind.kinds:
-        for number in range(100, 130):
-            subject = make_study(request, number).subject
+    for index, name in enumerate(kind.kinds):
+        for number in range(100 + 10 * index, 140 + 10 * index):
+            study = make_study(request, number)
+            subject = study.subject
+            if study.metal:
+                continue
             injury = kind.injury(np.random.default_rng(number), subject.anatomy, SEVERITIES[1], name)
             if injury.kind == name:
                 break

@@ -4,6 +4,7 @@ import imagecodecs
 import numpy as np
 import pydicom
 from pydicom import uid
+from pydicom.dataelem import DataElement
 from pydicom.dataset import Dataset
 from pydicom.encaps import encapsulate
 
@@ -21,7 +22,7 @@ NATIVE = {
 }
 
 ENCODERS = {
-    "jpeg-8": (uid.JPEGBaseline8Bit, lambda a, bits: imagecodecs.jpeg8_encode(a, level=98)),
+    "jpeg-8": (uid.JPEGBaseline8Bit, lambda a, bits: imagecodecs.jpeg8_encode(a, level=100)),
     "jpeg-12": (
         uid.JPEGExtended12Bit,
         lambda a, bits: imagecodecs.jpeg_encode(a, level=98, bitspersample=12),
@@ -83,6 +84,8 @@ def image_set(pixels, bits=None, identity=IDENTITY, folder=None, **elements):
     for keyword, value in elements.items():
         if value is None:
             delattr(dataset, keyword)
+        elif isinstance(value, DataElement):
+            dataset.add(value)
         else:
             setattr(dataset, keyword, value)
     return dataset
@@ -101,8 +104,10 @@ def save(dataset, path, syntax="explicit", pixels=None):
         dataset.file_meta.TransferSyntaxUID = NATIVE[syntax]
         if syntax == "big-endian" and dataset.BitsAllocated == 16:
             dataset.PixelData = np.frombuffer(dataset.PixelData, "<u2").astype(">u2").tobytes()
-        for _ in dataset.iterall():
-            pass  # elements that were never looked at would be written in the byte order of their file
+        # Elements that were never looked at would be written in the byte order of their file.
+        for element in dataset.iterall():
+            if syntax == "big-endian" and element.keyword == "LUTData" and element.VR == "OW":
+                element.value = np.frombuffer(element.value, "<u2").astype(">u2").tobytes()
         little, implicit = syntax != "big-endian", syntax == "implicit"
         pydicom.dcmwrite(path, dataset, implicit_vr=implicit, little_endian=little, force_encoding=True)
         return path

@@ -9,7 +9,19 @@ import typer
 from typer.core import TyperCommand
 
 from crepitus import __version__
-from crepitus.cli import audit, evaluate, export, import_, merge, methods, phantom, predict, split, train
+from crepitus.cli import (
+    audit,
+    convert,
+    evaluate,
+    export,
+    import_,
+    merge,
+    methods,
+    phantom,
+    predict,
+    split,
+    train,
+)
 from crepitus.cli.common import say
 from crepitus.cli.plain_help import Command, Group
 from crepitus.errors import CrepitusError
@@ -45,6 +57,7 @@ def options(
 
 
 app.command("methods")(methods.methods)
+app.command("convert")(convert.convert)
 app.command("import")(import_.import_)
 app.command("merge")(merge.merge)
 app.command("export")(export.export)

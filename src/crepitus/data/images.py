@@ -6,6 +6,7 @@ import io
 import struct
 from pathlib import Path
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
@@ -83,8 +84,22 @@ def _grey(image: Image.Image, name: str) -> GreyPixels:
     raise NotRadiograph(f"{name}: expected a grey picture, got mode {image.mode}")
 
 
+def encode_png(pixels: GreyPixels) -> bytes:
+    """Grey pixels (rows, columns), uint8 or uint16, as the content of a PNG file.
+
+    Run-length coding of the differences to the left neighbour: on radiographs of 16 bits this is smaller than
+    the default settings, and takes less than half their time.
+    """
+    settings = [
+        *(cv2.IMWRITE_PNG_COMPRESSION, 1),
+        *(cv2.IMWRITE_PNG_STRATEGY, cv2.IMWRITE_PNG_STRATEGY_RLE),
+        *(cv2.IMWRITE_PNG_FILTER, cv2.IMWRITE_PNG_FILTER_SUB),
+    ]
+    return bytes(cv2.imencode(".png", np.ascontiguousarray(pixels), settings)[1])
+
+
 def write_png(path: Path, pixels: GreyPixels) -> None:
     """Write grey pixels (rows, columns), uint8 or uint16, as PNG; whole or not at all."""
     partial = path.with_name(path.name + ".tmp")
-    Image.fromarray(np.ascontiguousarray(pixels)).save(partial, format="PNG", compress_level=3)
+    partial.write_bytes(encode_png(pixels))
     partial.replace(path)

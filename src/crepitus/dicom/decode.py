@@ -151,7 +151,12 @@ def _by_pydicom(dataset: Dataset, syntax: uid.UID) -> Cells:
     if not decoder.is_available:
         needs = "; ".join(" ".join(m.split()) for m in decoder.missing_dependencies)
         raise UnsupportedSyntax(f"transfer syntax {syntax.name} ({syntax}): no decoder is installed; {needs}")
-    cells, _ = decoder.as_array(dataset, index=0, raw=True)
+    options: dict[str, Any] = {}
+    if syntax in _NATIVE or syntax == uid.RLELossless:
+        # Without these, bits outside the stored ones are cut as if High Bit were Bits Stored - 1.
+        allocated = int(dataset.BitsAllocated)
+        options = {"bits_stored": allocated, "high_bit": allocated - 1}
+    cells, _ = decoder.as_array(dataset, index=0, raw=True, **options)
     return np.asarray(cells)
 
 

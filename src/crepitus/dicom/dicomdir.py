@@ -42,16 +42,26 @@ def resolve(root: Path, parts: tuple[str, ...]) -> Path:
         UnsafeEntry: the reference leads out of `root`, or through a link.
         Damaged: there is no such file.
     """
+    check_parts(parts)
     path = root
     for part in parts:
-        if part in ("", ".", "..") or any(c in part for c in "/\\\0:"):
-            raise UnsafeEntry("DICOMDIR: expected a reference inside its folder, this one leads out of it")
         path = _child(path, part)
         if path.is_symlink():
             raise UnsafeEntry("DICOMDIR: the reference leads through a symbolic link, which is not followed")
     if not path.is_file():
         raise Damaged("listed in the DICOMDIR, but there is no such file")
     return path
+
+
+def check_parts(parts: tuple[str, ...]) -> None:
+    """Refuse a reference that could lead out of its folder.
+
+    Raises:
+        UnsafeEntry: a part of it is no plain name.
+    """
+    for part in parts:
+        if part in ("", ".", "..") or any(c in part for c in "/\\\0:"):
+            raise UnsafeEntry("DICOMDIR: expected a reference inside its folder, this one leads out of it")
 
 
 def _child(folder: Path, name: str) -> Path:

@@ -20,6 +20,7 @@ from crepitus.errors import Damaged, NotDicom, SetAside, TooLarge
 
 MAX_FILE_BYTES = 1 << 30
 MAX_INFLATED_BYTES = 512 << 20
+_PIECE_BYTES = 16 << 20
 
 _UNREADABLE = (
     ArithmeticError,
@@ -27,6 +28,7 @@ _UNREADABLE = (
     EOFError,
     LookupError,
     NotImplementedError,
+    OSError,
     TypeError,
     ValueError,
     struct.error,
@@ -89,7 +91,7 @@ def parse(content: bytes) -> tuple[Dataset, uid.UID]:
     with faults_as_damaged():
         dataset, syntax = _parsed(content)
         _check_lengths(dataset)
-        if syntax.is_encapsulated:
+        if syntax.is_transfer_syntax and syntax.is_encapsulated:
             _check_delimiter(dataset, content)
     return dataset, syntax
 
@@ -117,16 +119,24 @@ def _beyond_meta(tag: BaseTag, vr: str | None, length: int) -> bool:
 
 
 def _inflated(data: bytes) -> Dataset:
-    inflate = zlib.decompressobj(-zlib.MAX_WBITS)
     try:
-        plain = inflate.decompress(data, MAX_INFLATED_BYTES + 1)
+        _check_inflated_size(data)
+        plain = zlib.decompressobj(-zlib.MAX_WBITS).decompress(data)
     except zlib.error as error:
         raise Damaged(f"deflated data set: {error}") from error
-    if len(plain) > MAX_INFLATED_BYTES:
-        raise TooLarge(f"deflated data set: inflates to more than {MAX_INFLATED_BYTES} bytes")
+    return read_dataset(BytesIO(plain), is_implicit_VR=False, is_little_endian=True)
+
+
+def _check_inflated_size(data: bytes) -> None:
+    """Inflate once piece by piece and keep nothing: a bomb costs time up to the limit, and no memory."""
+    inflate, total = zlib.decompressobj(-zlib.MAX_WBITS), 0
+    while piece := inflate.decompress(data, _PIECE_BYTES):
+        total += len(piece)
+        if total > MAX_INFLATED_BYTES:
+            raise TooLarge(f"deflated data set: inflates to more than {MAX_INFLATED_BYTES} bytes")
+        data = inflate.unconsumed_tail
     if not inflate.eof:
         raise Damaged("deflated data set: ends early")
-    return read_dataset(BytesIO(plain), is_implicit_VR=False, is_little_endian=True)
 
 
 def _check_lengths(dataset: Dataset) -> None:

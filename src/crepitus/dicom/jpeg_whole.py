@@ -28,14 +28,17 @@ _RESTART = re.compile(rb"\xff[\xd0-\xd7]")
 _CONSTANT_TAIL = 4
 """Equal bytes at the end of the coded data that are worth a second look; code of flat areas may end so."""
 
+Decoder = Callable[[bytes], NDArray[Any]]
 
-def check_jpeg_whole(data: bytes, name: str, decode: Callable[[bytes], NDArray[Any]]) -> NDArray[Any]:
+
+def check_jpeg_whole(data: bytes, name: str, decode: Decoder) -> NDArray[Any]:
     """Decode a JPEG stream, raising `Damaged` if it lacks a part of its picture.
 
     Args:
         data: the stream; what follows its end marker is ignored.
         name: for the message.
-        decode: the decoder that fills what is missing; it is called two to five times.
+        decode: the decoder that fills what is missing; it is called twice, and three times more where the
+            end looks overwritten.
 
     Returns:
         what `decode` gives for `data`.
@@ -57,9 +60,7 @@ def check_jpeg_whole(data: bytes, name: str, decode: Callable[[bytes], NDArray[A
     return pixels
 
 
-def _is_overwritten(
-    data: bytes, start: int, end: int, pixels: NDArray[Any], decode: Callable[[bytes], NDArray[Any]]
-) -> bool:
+def _is_overwritten(data: bytes, start: int, end: int, pixels: NDArray[Any], decode: Decoder) -> bool:
     """Whether the last scan ends with equal bytes that no block of the picture needs.
 
     A scan of nothing else is the code of one flat area, in tables so small that not every filler has a

@@ -6,9 +6,10 @@ import hashlib
 from typing import Any
 
 import numpy as np
+from pydicom import uid
 from pydicom.dataset import Dataset
 
-from crepitus.dicom.checks import text_of
+from crepitus.dicom.checks import text_of, whole_number
 from crepitus.dicom.photometric import first_number
 
 Columns = dict[str, str | int | float | None]
@@ -66,3 +67,66 @@ def image_id_of(dataset: Dataset, content: bytes, salt: bytes = b"") -> str:
     """
     name = hashed(dataset.get("SOPInstanceUID"), "image", salt)
     return "d" + (name or hashlib.sha256(salt + content).hexdigest()[:20])
+
+
+def technique_columns(dataset: Dataset, syntax: uid.UID) -> Columns:
+    """How an image was taken and stored, as far as the header says; columns beyond those of the format."""
+    return {
+        "modality": text_of(dataset.get("Modality")),
+        "presentation_intent": text_of(dataset.get("PresentationIntentType")),
+        "manufacturer": text_of(dataset.get("Manufacturer")),
+        "model": text_of(dataset.get("ManufacturerModelName")),
+        "study_date": text_of(dataset.get("StudyDate")),
+        "orientation": _joined(dataset.get("PatientOrientation")),
+        "anatomic_region": _code_meaning(dataset.get("AnatomicRegionSequence")),
+        "view_code": _code_meaning(dataset.get("ViewCodeSequence")),
+        "kilovolt": first_number(dataset.get("KVP")),
+        "exposure_mas": _exposure(dataset),
+        "exposure_index": first_number(dataset.get("ExposureIndex")),
+        "source_to_detector_mm": first_number(dataset.get("DistanceSourceToDetector")),
+        "photometric": text_of(dataset.get("PhotometricInterpretation")),
+        "bits_stored": whole_number(dataset, "BitsStored", 0) or None,
+        "transfer_syntax": str(syntax),
+        "lossy": _lossy(dataset),
+        "burned_in_annotation": text_of(dataset.get("BurnedInAnnotation")),
+    }
+
+
+def patient_columns(dataset: Dataset) -> Columns:
+    """The patient's characteristics that matter for a radiograph."""
+    return {
+        "patient_sex": text_of(dataset.get("PatientSex")),
+        "patient_age": text_of(dataset.get("PatientAge")),
+    }
+
+
+def flags_of(columns: Columns) -> str | None:
+    """What a user of the image should know, as words: what is missing, and what may be wrong with it."""
+    words = [f"no-{name}" for name in ("view", "laterality") if columns.get(name) is None]
+    if columns.get("spacing_mm") is None:
+        words.insert(0, "no-spacing")
+    if columns.get("burned_in_annotation") == "YES":
+        words.append("burned-in-annotation")
+    if columns.get("lossy") == 1:
+        words.append("lossy")
+    return " ".join(words) or None
+
+
+def _joined(value: Any) -> str | None:
+    several = value is not None and not isinstance(value, str) and hasattr(value, "__iter__")
+    return text_of("/".join(str(part) for part in value) if several else value)
+
+
+def _code_meaning(items: Any) -> str | None:
+    return text_of(items[0].get("CodeMeaning")) if items else None
+
+
+def _exposure(dataset: Dataset) -> float | None:
+    """Exposure in mAs: the attribute in uAs is finer where both are there (PS3.3 C.8.7.2)."""
+    fine = first_number(dataset.get("ExposureInuAs"))
+    return fine / 1000.0 if fine is not None else first_number(dataset.get("Exposure"))
+
+
+def _lossy(dataset: Dataset) -> int | None:
+    value = text_of(dataset.get("LossyImageCompression"))
+    return {"00": 0, "01": 1}.get(value or "")

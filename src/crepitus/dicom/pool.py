@@ -218,7 +218,11 @@ def _serve(function: Callable[[Any], Any], pipe: Connection, limits: Limits) -> 
             task = pipe.recv()
         except (EOFError, OSError):
             return
-        pipe.send(_run(function, task))
+        answer = _run(function, task)
+        try:
+            pipe.send(answer)
+        except MemoryError:  # nothing has been sent: an answer is packed first
+            pipe.send((None, TooLarge("handing back the result needs more memory than it may have")))
 
 
 def _run(function: Callable[[Any], Any], task: Any) -> tuple[Any, CrepitusError | None]:

@@ -8,8 +8,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from crepitus.data.folder import DataSet
-from crepitus.data.images import IMAGE_SUFFIXES, read_image
-from crepitus.dicom.read import read_dicom
+from crepitus.data.images import GreyPixels
+from crepitus.data.read_file import read_file
+from crepitus.dicom.pool import WorkerPool
 from crepitus.errors import SetAside, UsageError
 from crepitus.predict.model import InputImage
 
@@ -55,23 +56,24 @@ def find_files(paths: Sequence[Path]) -> list[Path]:
 
 
 def from_files(files: Sequence[Path]) -> Iterator[Input]:
-    """Images from files; each file gives one image or one reason why not."""
+    """Images from files, in their order; each file gives one image or one reason why not.
+
+    They are read in a process of its own, so that no damaged file can end or stop the program.
+    """
     taken: set[str] = set()
-    for file in files:
-        try:
-            if file.suffix.lower() in IMAGE_SUFFIXES:
-                image_id, pixels = _id_from_name(file), read_image(file)
-            else:
-                radiograph = read_dicom(file)
-                image_id, pixels = radiograph.image_id, radiograph.pixels
-        except SetAside as error:
-            yield str(file), error
-            continue
-        # Heatmaps become files, and some file systems do not tell A from a.
-        if image_id.casefold() in taken:
-            image_id = f"{image_id[:MAX_STEM]}-{hashlib.sha256(str(file).encode()).hexdigest()[:8]}"
-        taken.add(image_id.casefold())
-        yield InputImage(image_id, pixels, str(file))
+    # One worker answers in the order of its tasks, and reads the next files while the network is at work.
+    with WorkerPool[Path, tuple[str | None, GreyPixels]](read_file, workers=1) as pool:
+        for file, answer in pool.run(files):
+            if isinstance(answer, SetAside):
+                yield str(file), answer
+                continue
+            own_id, pixels = answer
+            image_id = own_id or _id_from_name(file)
+            # Heatmaps become files, and some file systems do not tell A from a.
+            if image_id.casefold() in taken:
+                image_id = f"{image_id[:MAX_STEM]}-{hashlib.sha256(str(file).encode()).hexdigest()[:8]}"
+            taken.add(image_id.casefold())
+            yield InputImage(image_id, pixels, str(file))
 
 
 def _id_from_name(file: Path) -> str:
