@@ -7,17 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from crepitus.phantom.injuries.fracture import (
-    TRACE_MM,
-    Fracture,
-    Fragment,
-    Motion,
-    Surface,
-    kept,
-    part_of,
-    roughness_table,
-    surface_height,
-)
+from crepitus.phantom.injuries.fracture import Fracture, Fragment, Motion, Surface, roughness_table
+from crepitus.phantom.injuries.fracture_kernels import TRACE_MM, kept, part_of, surface_height
 
 FLAT = np.zeros((8, 8))
 ORIGIN = np.zeros(3)

@@ -7,7 +7,7 @@ import pytest
 
 from crepitus.phantom.anatomy.femur import build_femur
 from crepitus.phantom.anatomy.measures import HipMeasures
-from crepitus.phantom.injuries.fracture import part_of, surface_height
+from crepitus.phantom.injuries.fracture_kernels import part_of, surface_height
 from crepitus.phantom.injuries.hip import HIP_FREQUENCY, HIP_KINDS, draw_hip_injury
 from crepitus.phantom.render import Subject
 from crepitus.phantom.scene import Anatomy, Extras, Injury, Person, Severity, Shot

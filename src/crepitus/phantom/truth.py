@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from crepitus.phantom.injuries.fracture import part_of, surface_height
+from crepitus.phantom.injuries.fracture_kernels import part_of, surface_height
 from crepitus.phantom.render import Exposed, Subject, with_bones
 from crepitus.phantom.scene import Shot
 from crepitus.phantom.xray.physics import LEAD, STEEL, TITANIUM, binned, transmission, tube_spectrum

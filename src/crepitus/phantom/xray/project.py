@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 
 from crepitus.phantom.injuries.fracture import Fracture, Motion, Remodelling
 from crepitus.phantom.solid.field import Solid
-from crepitus.phantom.xray.rays import add_bone, add_chord, add_tissue
+from crepitus.phantom.xray.chords import add_chord, add_tissue
+from crepitus.phantom.xray.rays import add_bone
 
 FloatArray = NDArray[np.float64]
 

@@ -1,63 +1,19 @@
-"""Compiled integration along the rays through the solids of a scene."""
+"""Compiled integration along the rays through bones."""
 
 from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
 
-from crepitus.phantom.injuries.fracture import kept, part_of
+from crepitus.phantom.injuries.fracture_kernels import kept, part_of
 from crepitus.phantom.solid.compiled import compiled
 from crepitus.phantom.solid.field import FieldArray, interpolate, locate
+from crepitus.phantom.xray.beam import SAFE_STEP, enter, grain_at
 
 FloatArray = NDArray[np.float64]
 
 _BLOCK = 8
 """Side of the blocks of rays that are tested together."""
-
-_SAFE = 0.8
-"""Share of the distance that a ray steps ahead outside: distances are exact near the surface only."""
-
-
-@compiled
-def _ray(geometry: FloatArray, row: int, column: int, origin: FloatArray, direction: FloatArray) -> None:
-    """Fill in a point of the ray of an element and its unit direction, world frame."""
-    x = geometry[0] + (column + 0.5) * geometry[2]
-    y = geometry[1] + (row + 0.5) * geometry[2]
-    origin[0], origin[1], origin[2] = x, y, 0.0
-    if np.isinf(geometry[5]):
-        direction[0], direction[1], direction[2] = 0.0, 0.0, 1.0
-        return
-    dx, dy, dz = geometry[3] - x, geometry[4] - y, geometry[5]
-    norm = np.sqrt(dx * dx + dy * dy + dz * dz)
-    direction[0], direction[1], direction[2] = dx / norm, dy / norm, dz / norm
-
-
-@compiled
-def _enter(
-    geometry: FloatArray,
-    row: int,
-    column: int,
-    matrix: FloatArray,
-    offset: FloatArray,
-    low: FloatArray,
-    high: FloatArray,
-    o: FloatArray,
-    d: FloatArray,
-) -> tuple[float, float]:
-    """The ray of an element in the body frame; where it enters and leaves a box (empty if t0 >= t1)."""
-    origin, direction = np.empty(3), np.empty(3)
-    _ray(geometry, row, column, origin, direction)
-    t0, t1 = -1e9, 1e9
-    for k in range(3):
-        o[k] = matrix[k, 0] * origin[0] + matrix[k, 1] * origin[1] + matrix[k, 2] * origin[2] + offset[k]
-        d[k] = matrix[k, 0] * direction[0] + matrix[k, 1] * direction[1] + matrix[k, 2] * direction[2]
-        if np.abs(d[k]) < 1e-12:
-            if o[k] < low[k] or o[k] > high[k]:
-                return 1.0, 0.0
-            continue
-        a, b = (low[k] - o[k]) / d[k], (high[k] - o[k]) / d[k]
-        t0, t1 = max(t0, min(a, b)), min(t1, max(a, b))
-    return t0, t1
 
 
 @compiled
@@ -75,27 +31,6 @@ def _remodel(r: FloatArray, x: float, y: float, z: float) -> tuple[float, float]
         b = r[6] * dx + r[7] * dy + r[8] * dz
         share = max(0.0, (a * r[14] + b * r[15]) / (np.sqrt(a * a + b * b) + 1e-9))
     return r[12] * bell * share, r[16] * bell
-
-
-@compiled
-def _grain(flat: NDArray[np.float32], size: int, grain: FloatArray, x: float, y: float, z: float) -> float:
-    """Trilinear look-up in the periodic texture: the nearest cell would give moire with the rays' steps."""
-    wrap = size - 1
-    u = grain[0, 0] * x + grain[0, 1] * y + grain[0, 2] * z + 8192.0
-    v = grain[1, 0] * x + grain[1, 1] * y + grain[1, 2] * z + 8192.0
-    w = grain[2, 0] * x + grain[2, 1] * y + grain[2, 2] * z + 8192.0
-    i, j, k = int(u), int(v), int(w)
-    a, b, c = u - i, v - j, w - k
-    i0, i1 = (i & wrap) * size * size, ((i + 1) & wrap) * size * size
-    j0, j1 = (j & wrap) * size, ((j + 1) & wrap) * size
-    k0, k1 = k & wrap, (k + 1) & wrap
-    low = (flat[i0 + j0 + k0] * (1 - c) + flat[i0 + j0 + k1] * c) * (1 - b)
-    low += (flat[i0 + j1 + k0] * (1 - c) + flat[i0 + j1 + k1] * c) * b
-    high = (flat[i1 + j0 + k0] * (1 - c) + flat[i1 + j0 + k1] * c) * (1 - b)
-    high += (flat[i1 + j1 + k0] * (1 - c) + flat[i1 + j1 + k1] * c) * b
-    # Interpolation takes about a third of the spread away.
-    value: float = 1.5 * (low * (1 - a) + high * a)
-    return value
 
 
 @compiled
@@ -191,7 +126,7 @@ def _march(
             distance -= rise
             extra += more
         if distance > 1.5 * step:
-            t += max(step, _SAFE * distance - step)
+            t += max(step, SAFE_STEP * distance - step)
             continue
         t += step
         inside = min(1.0, max(0.0, 0.5 - distance / step))
@@ -213,10 +148,10 @@ def _march(
             u = interpolate(flat, n0 + 3, dx, dy, dz, wx, wy, wz)
             v = interpolate(flat, n0 + 4, dx, dy, dz, wx, wy, wz)
             # Two crossing families of struts, each along the other's coordinate.
-            rod = _grain(cells, size, grain, u, v, z) + _grain(cells, size, grain, v + 777.0, u, z)
+            rod = grain_at(cells, size, grain, u, v, z) + grain_at(cells, size, grain, v + 777.0, u, z)
             rod *= 0.7
         else:
-            rod = _grain(cells, size, grain, x, y, z)
+            rod = grain_at(cells, size, grain, x, y, z)
         shell = min(1.0, max(0.0, 0.5 + (distance + thickness * (1.0 + 0.18 * rod)) / ragged))
         occupied += inside
         compact += inside * shell * (1.0 - 0.04 * np.abs(rod))
@@ -285,7 +220,7 @@ def add_bone(
         for left in range(area[1], area[3], _BLOCK):
             bottom, right = min(top + _BLOCK, area[2]), min(left + _BLOCK, area[3])
             # The ray through the middle of a block decides whether any of its rays can meet the bone.
-            t, end = _enter(
+            t, end = enter(
                 geometry, (top + bottom) // 2, (left + right) // 2, matrix, offset, low, high, o, d
             )
             reach = 0.75 * _BLOCK * geometry[2] + 0.5 * step + rise
@@ -293,7 +228,7 @@ def add_bone(
                 continue
             for row in range(top, bottom):
                 for column in range(left, right):
-                    t, end = _enter(geometry, row, column, matrix, offset, low, high, o, d)
+                    t, end = enter(geometry, row, column, matrix, offset, low, high, o, d)
                     for n in range(clips.shape[0]):
                         across = clips[n, 0] * d[0] + clips[n, 1] * d[1] + clips[n, 2] * d[2]
                         at = clips[n, 0] * o[0] + clips[n, 1] * o[1] + clips[n, 2] * o[2] + clips[n, 3]
@@ -350,101 +285,3 @@ def add_bone(
                     )
                     for n in range(3):
                         out[n, row, column] += step * sums[n]
-
-
-@compiled
-def add_tissue(
-    out: FloatArray,
-    geometry: FloatArray,
-    matrix: FloatArray,
-    offset: FloatArray,
-    f: FieldArray,
-    origin: FloatArray,
-    spacing: float,
-    skin: float,
-    texture: NDArray[np.float32],
-    cell: float,
-    step: float,
-) -> None:
-    """Add the path lengths through soft tissue: lean and adipose, shape (2, rows, columns), mm.
-
-    The field's channels are the distance, the depth of the subcutaneous fat (mm) and the share of lean tissue
-    under it; `skin` is its thickness in mm and `cell` the size in mm of the texture of muscle and fat.
-    """
-    o, d = np.empty(3), np.empty(3)
-    low, high = origin.copy(), origin.copy()
-    for k in range(3):
-        high[k] += spacing * (f.shape[k] - 1)
-    grain = np.zeros((3, 3))
-    flat = f.reshape(-1)
-    dz = f.shape[3]
-    dy = f.shape[2] * dz
-    dx = f.shape[1] * dy
-    cells, size = texture.reshape(-1), texture.shape[0]
-    grain[0, 1], grain[1, 0], grain[2, 2] = 0.35 / cell, 1.0 / cell, 1.0 / cell
-    for row in range(out.shape[1]):
-        for column in range(out.shape[2]):
-            t, end = _enter(geometry, row, column, matrix, offset, low, high, o, d)
-            lean, fat = 0.0, 0.0
-            t += 0.5 * step
-            while t < end:
-                x, y, z = o[0] + t * d[0], o[1] + t * d[1], o[2] + t * d[2]
-                n0, wx, wy, wz = locate(f, origin, spacing, x, y, z)
-                distance = interpolate(flat, n0, dx, dy, dz, wx, wy, wz)
-                if distance > 1.5 * step:
-                    t += max(step, _SAFE * distance - step)
-                    continue
-                t += step
-                inside = min(1.0, max(0.0, 0.5 - distance / step))
-                if inside <= 0.0:
-                    continue
-                depth = -distance
-                hide = min(1.0, max(0.0, (skin - depth) / step + 0.5))
-                flesh = min(
-                    1.0, max(0.0, (depth - skin - interpolate(flat, n0 + 1, dx, dy, dz, wx, wy, wz)) / step)
-                )
-                share = interpolate(flat, n0 + 2, dx, dy, dz, wx, wy, wz) + 0.06 * _grain(
-                    cells, size, grain, x, y, z
-                )
-                muscle = (1.0 - hide) * flesh * min(1.0, max(0.0, share))
-                lean += inside * (hide + muscle)
-                fat += inside * (1.0 - hide - muscle)
-            out[0, row, column] += step * lean
-            out[1, row, column] += step * fat
-
-
-@compiled
-def add_chord(
-    out: FloatArray,
-    area: NDArray[np.int64],
-    geometry: FloatArray,
-    matrix: FloatArray,
-    offset: FloatArray,
-    f: FieldArray,
-    origin: FloatArray,
-    spacing: float,
-    step: float,
-) -> None:
-    """Add the path length through a homogeneous solid, as gas or metal, shape (rows, columns), mm."""
-    flat = f.reshape(-1)
-    dz = f.shape[3]
-    dy = f.shape[2] * dz
-    dx = f.shape[1] * dy
-    o, d = np.empty(3), np.empty(3)
-    low, high = origin.copy(), origin.copy()
-    for k in range(3):
-        high[k] += spacing * (f.shape[k] - 1)
-    for row in range(area[0], area[2]):
-        for column in range(area[1], area[3]):
-            t, end = _enter(geometry, row, column, matrix, offset, low, high, o, d)
-            total = 0.0
-            t += 0.5 * step
-            while t < end:
-                n0, wx, wy, wz = locate(f, origin, spacing, o[0] + t * d[0], o[1] + t * d[1], o[2] + t * d[2])
-                distance = interpolate(flat, n0, dx, dy, dz, wx, wy, wz)
-                if distance > 1.5 * step:
-                    t += max(step, _SAFE * distance - step)
-                    continue
-                t += step
-                total += min(1.0, max(0.0, 0.5 - distance / step))
-            out[row, column] += step * total
