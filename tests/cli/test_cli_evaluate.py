@@ -40,6 +40,9 @@ from crepitus.cli import main
 #
 # Images: pairs (0.9, 0.6) won, (0.4, 0.6) lost: AUROC 1/2. AP: 1/2 * 1 + 1/2 * 2/3 = 5/6.
 # At the stored threshold 0.5: a and c called: accuracy 1/3, sensitivity 1/2, specificity 0.
+# Calibration: three images, each a bin: errors 0.1, 0.6, 0.6. ECE 1.3 / 3; Brier (0.01 + 0.36 + 0.36) / 3.
+# mAP of the best box: in a IoU 0.9 (not above 0.9), in b 1/3. Above 0.1 and 0.25: 2/2, 0.5 and 0.75: 1/2,
+# 0.9: 0. Mean 3/5.
 # Studies: s1 = a and c (positive, maximum 0.9), s2 = b (positive, 0.4): accuracy 1/2, AUROC undefined.
 EXPECTED = {
     "image.auroc": 1 / 2,
@@ -57,6 +60,9 @@ EXPECTED = {
     "localization.area_recall_at_0.10": 2 / 3,
     "boxes.ap_50": 56 / 101,
     "boxes.froc_score": 0.6,
+    "boxes.map_femur": 0.6,
+    "calibration.ece": 1.3 / 3,
+    "calibration.brier": 0.73 / 3,
     "study.accuracy": 1 / 2,
     "study.auroc": None,
     "count.images": 3,
@@ -147,7 +153,7 @@ def test_what_the_report_is_given(folders, capsys, report):
     predictions, data = folders
     run(predictions, "--data", data, "--radius-px", 10, "--bootstrap", 20, capsys=capsys)
     (evaluation,) = report
-    assert set(evaluation.curves) == {"roc", "pr", "froc", "area_froc", "boxes_froc"}
+    assert set(evaluation.curves) == {"roc", "pr", "reliability", "froc", "area_froc", "boxes_froc"}
     froc = evaluation.curves["froc"]
     assert froc.x.shape == froc.y.shape == froc.thresholds.shape == froc.low.shape == froc.high.shape == (99,)
     assert (froc.x[49], froc.y[49], froc.thresholds[49]) == pytest.approx((2 / 3, 1 / 3, 0.5))
@@ -158,6 +164,18 @@ def test_what_the_report_is_given(folders, capsys, report):
         ("b", 1, 0.4, 1, 0, 0),
         ("c", 0, 0.6, 0, 0, 0),
     ]
+
+
+def test_whole_curves_are_written(folders, capsys):
+    predictions, data = folders
+    run(predictions, "--data", data, "--radius-px", 10, capsys=capsys)
+    curves = json.loads((predictions / "curves.json").read_text())
+    assert set(curves) == {"roc", "pr", "reliability", "froc", "area_froc", "boxes_froc"}
+    # Thresholds: none, 0.9 (a), 0.6 (c), 0.4 (b).
+    assert curves["roc"]["thresholds"] == [None, 0.9, 0.6, 0.4]
+    assert (curves["roc"]["x"], curves["roc"]["y"]) == ([0, 0, 1, 1], [0, 0.5, 0.5, 1])
+    assert "low" not in curves["roc"]
+    assert len(curves["froc"]["x"]) == 99
 
 
 def test_json_alone_on_standard_output(folders, capsys, tmp_path):

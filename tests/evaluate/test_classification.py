@@ -117,3 +117,24 @@ def test_class_figures_by_hand():
     assert result["class.f1.B"] == 0
     assert result["class.f1.weighted"] == pytest.approx(11 / 24)
     assert result["class.f1.weighted"] == pytest.approx(f1_score(truth, called, average="weighted"))
+
+
+def test_study_figures_of_one_class_and_without_studies():
+    positive = Ranking.of(np.array([0.9, 0.4]), np.array([1, 1]), np.arange(2))
+    assert point_estimates([StudyFigures(positive, 0.5)], 2) == {"study.accuracy": 0.5, "study.auroc": None}
+    empty = Ranking.of(np.zeros(0), np.zeros(0, int), np.zeros(0, int))
+    assert set(point_estimates([StudyFigures(empty, 0.5)], 0).values()) == {None}
+
+
+@given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 3)), max_size=40))
+def test_class_figures_equal_scikit_learn(pairs):
+    truth, called = np.array([t for t, _ in pairs], int), np.array([c for _, c in pairs], int)
+    found = point_estimates([ClassFigures(tuple("abcd"), np.arange(len(pairs)), truth, called)], len(pairs))
+    if not pairs:
+        assert set(found.values()) == {None}
+        return
+    expected = f1_score(truth, called, labels=range(4), average=None, zero_division=np.nan)
+    for name, f1 in zip("abcd", expected, strict=True):
+        assert found[f"class.f1.{name}"] == (None if np.isnan(f1) else pytest.approx(f1))
+    weighted = f1_score(truth, called, labels=range(4), average="weighted", zero_division=0)
+    assert found["class.f1.weighted"] == pytest.approx(weighted)

@@ -84,7 +84,7 @@ def test_document_is_accessible_in_its_structure(scene, tmp_path):
     assert set(referred) <= set(ids)
     # Six cases, two pictures each; five curves and the scores.
     assert len(page.all("img")) == 12
-    assert len([s for s in page.all("svg") if s.get("class") == "plot"]) == 6
+    assert len([s for s in page.all("svg") if s.get("class") == "plot"]) == 7
 
 
 def test_nothing_is_loaded_from_outside(scene, tmp_path):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import shlex
 import sys
 from dataclasses import replace
@@ -16,6 +17,9 @@ from crepitus.cli.common import JsonOption, print_json, progress, say
 from crepitus.errors import UsageError
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from crepitus.evaluate.evaluation import Evaluation
     from crepitus.evaluate.geometry import Radius
 
@@ -68,6 +72,7 @@ def evaluate(
     out.mkdir(parents=True, exist_ok=True)
     result = evaluation_json(evaluation)
     write_text(out / "evaluation.json", json.dumps(result, indent=2, allow_nan=False) + "\n")
+    write_text(out / "curves.json", json.dumps(curves_json(evaluation), allow_nan=False) + "\n")
     settings = {**evaluation.settings, "warnings": evaluation.warnings}
     write_text(out / "evaluation-settings.json", json.dumps(settings, indent=2) + "\n")
     write_report(evaluation, predicted, data_set, out / "report.html")
@@ -101,6 +106,22 @@ def evaluation_json(evaluation: Evaluation) -> dict[str, float | list[float] | N
         result[key] = figure
         if key in evaluation.intervals:
             result[f"{key}.ci95"] = list(evaluation.intervals[key])
+    return result
+
+
+def curves_json(evaluation: Evaluation) -> dict[str, dict[str, Any]]:
+    """The content of curves.json: every curve with its band; a threshold that nothing reaches is null."""
+
+    def numbers(values: NDArray[np.float64]) -> list[float | None]:
+        return [value if math.isfinite(value) else None for value in values.tolist()]
+
+    result: dict[str, dict[str, Any]] = {}
+    for name, curve in evaluation.curves.items():
+        result[name] = {"x_label": curve.x_label, "y_label": curve.y_label}
+        for part in ("x", "y", "thresholds", "low", "high"):
+            values = getattr(curve, part)
+            if values is not None:
+                result[name][part] = numbers(values)
     return result
 
 

@@ -38,7 +38,7 @@ class Evaluation:
     Attributes:
         figures: every key of evaluation.json; None where undefined.
         intervals: 95 % interval of a key, where it was bootstrapped and is defined.
-        curves: "roc", "pr", "froc", "area_froc", "boxes_froc", each where it is defined.
+        curves: "roc", "pr", "reliability", "froc", "area_froc", "boxes_froc", each where it is defined.
         images: image_id, truth (1, 0, null), score, points (count), found (points found), false_positives
             (boxes); the last two at the localization threshold `settings["localization_threshold"]`,
             null where not evaluated.

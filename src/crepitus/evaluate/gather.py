@@ -11,6 +11,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from crepitus.evaluate.area_froc import AreaFroc, area_froc_of_image
+from crepitus.evaluate.best_box import IOU_LEVELS, BestBox, best_box_hits
 from crepitus.evaluate.boxes import BoxFroc, BoxPrecision, box_froc_of_image, match_detections
 from crepitus.evaluate.cases import Cases
 from crepitus.evaluate.classification import ClassFigures, ImageFigures, Ranking, StudyFigures
@@ -169,6 +170,19 @@ def box_precision(cases: Cases) -> BoxPrecision:
     return BoxPrecision.of(
         detections.scores[judged], matched[judged], owner[judged], np.concatenate(truth_patients)
     )
+
+
+def best_boxes(cases: Cases) -> BestBox:
+    """The best detection of each positive image with boxes; without images where either was not given."""
+    detections = _Detections.of(cases)
+    if detections is None:
+        return BestBox(np.zeros(0, dtype=np.intp), np.zeros((0, len(IOU_LEVELS))))
+    chosen = np.array([k for k in cases.with_known_boxes() if cases.truth[k] == 1], dtype=np.intp)
+    hits = np.zeros((len(chosen), len(IOU_LEVELS)))
+    for row, k in enumerate(chosen.tolist()):
+        rows = detections.of_image(cases.image_ids[k])
+        hits[row] = best_box_hits(detections.xyxy[rows], detections.scores[rows], cases.boxes(k))
+    return BestBox(cases.patients[chosen], hits)
 
 
 def box_froc(cases: Cases, radius: Radius) -> BoxFroc:

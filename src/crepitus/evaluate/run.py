@@ -11,21 +11,24 @@ import polars as pl
 from numpy.typing import NDArray
 
 from crepitus.errors import UsageError
+from crepitus.evaluate.best_box import BestBox
 from crepitus.evaluate.bootstrap import (
-    CurveRounds,
     Resampled,
     Statistic,
     bootstrap,
     point_estimates,
 )
 from crepitus.evaluate.boxes import BoxFroc, BoxPrecision
+from crepitus.evaluate.calibration import CalibrationFigures
 from crepitus.evaluate.cases import Cases
 from crepitus.evaluate.classification import ClassFigures, ImageFigures, StudyFigures
 from crepitus.evaluate.components import THRESHOLDS
-from crepitus.evaluate.evaluation import Curve, Evaluation
+from crepitus.evaluate.curves import curve_rounds, grid, image_curves, place_curves, with_band
+from crepitus.evaluate.evaluation import Evaluation
 from crepitus.evaluate.gather import (
     Localization,
     Progress,
+    best_boxes,
     box_froc,
     box_precision,
     class_figures,
@@ -34,15 +37,12 @@ from crepitus.evaluate.gather import (
     study_figures,
 )
 from crepitus.evaluate.geometry import Radius
-from crepitus.evaluate.rates import FROC_RATES, RATE_TOLERANCE, ratio
+from crepitus.evaluate.rates import FROC_RATES, RATE_TOLERANCE
 from crepitus.evaluate.remarks import remarks
 
 if TYPE_CHECKING:
     from crepitus.data import DataSet
     from crepitus.predict import Predictions
-
-BAND_POINTS = 201
-"""A band is computed at no more than this many positions and interpolated between them."""
 
 
 @dataclass(frozen=True)
@@ -50,16 +50,32 @@ class _Parts:
     """The statistics of one evaluation."""
 
     image: ImageFigures
+    calibration: CalibrationFigures
     study: StudyFigures
     classes: ClassFigures | None
     heatmaps: Localization
     precision: BoxPrecision
+    best: BestBox
     boxes: BoxFroc
+
+    @classmethod
+    def of(cls, cases: Cases, radius: Radius, progress: Progress[int] | None) -> _Parts:
+        image = image_figures(cases)
+        return cls(
+            image=image,
+            calibration=CalibrationFigures(image.ranking),
+            study=study_figures(cases),
+            classes=class_figures(cases),
+            heatmaps=heatmap_figures(cases, radius, progress),
+            precision=box_precision(cases),
+            best=best_boxes(cases),
+            boxes=box_froc(cases, radius),
+        )
 
     @property
     def statistics(self) -> list[Statistic]:
-        found: list[Statistic] = [self.image, self.heatmaps.froc, self.heatmaps.area]
-        found += [self.precision, self.boxes, self.study]
+        found: list[Statistic] = [self.image, self.calibration, self.heatmaps.froc, self.heatmaps.area]
+        found += [self.precision, self.best, self.boxes, self.study]
         return found if self.classes is None else [*found, self.classes]
 
 
@@ -95,23 +111,20 @@ def evaluate(
         raise UsageError(f"--bootstrap: expected a number of rounds of at least 0, got {bootstrap_rounds}")
     radius = radius or Radius()
     cases = Cases.of(predictions, data, split)
-    parts = _Parts(
-        image=image_figures(cases),
-        study=study_figures(cases),
-        classes=class_figures(cases),
-        heatmaps=heatmap_figures(cases, radius, progress),
-        precision=box_precision(cases),
-        boxes=box_froc(cases, radius),
-    )
-    curves, rounds_of = _curves(parts, cases.n_patients)
+    parts = _Parts.of(cases, radius, progress)
+    curves = {
+        **image_curves(parts.image, parts.calibration, cases.n_patients),
+        **place_curves(parts.heatmaps, parts.boxes, cases.n_patients),
+    }
     resampled = Resampled({}, {}, [])
     if bootstrap_rounds and cases.n_patients:
+        rounds_of = curve_rounds(parts.image, parts.calibration, parts.heatmaps, parts.boxes)
         grids = {
-            name: (rounds_of[name], _grid(curve.x)) for name, curve in curves.items() if name in rounds_of
+            name: (rounds_of[name], grid(curve.x)) for name, curve in curves.items() if name in rounds_of
         }
         rng = np.random.default_rng(seed)
         resampled = bootstrap(parts.statistics, grids, cases.n_patients, bootstrap_rounds, rng)
-        curves = {name: _with_band(curve, resampled.bands.get(name)) for name, curve in curves.items()}
+        curves = {name: with_band(curve, resampled.bands.get(name)) for name, curve in curves.items()}
     images, operating = _images(cases, parts)
     return Evaluation(
         figures={**point_estimates(parts.statistics, cases.n_patients), **_counts(cases, parts)},
@@ -155,46 +168,6 @@ def _counts(cases: Cases, parts: _Parts) -> Mapping[str, float | None]:
         "count.heatmaps": len(parts.heatmaps.positions),
         "count.studies": len(parts.study.ranking.scores),
     }
-
-
-def _curves(parts: _Parts, n_patients: int) -> tuple[dict[str, Curve], dict[str, CurveRounds]]:
-    """Curves that are defined, and for those that get a band, how to compute it in a round."""
-    once = np.ones((1, n_patients))
-    curves: dict[str, Curve] = {}
-    true, false = parts.image.ranking.counts(once)
-    if true[0, -1] > 0 and false[0, -1] > 0:
-        recall, thresholds = true[0] / true[0, -1], parts.image.ranking.thresholds
-        curves["roc"] = Curve(false[0] / false[0, -1], recall, thresholds, "1 - specificity", "sensitivity")
-        precision = ratio(true[0, 1:], true[0, 1:] + false[0, 1:])
-        curves["pr"] = Curve(recall[1:], precision, thresholds[1:], "recall", "precision")
-    heatmaps = parts.heatmaps
-    for name, (rate, found), thresholds, x_label in (
-        ("froc", heatmaps.froc.rates(once), THRESHOLDS, "false positives per image"),
-        ("area_froc", heatmaps.area.rates(once), THRESHOLDS, "share of negative area called"),
-        ("boxes_froc", parts.boxes.rates(once), parts.boxes.thresholds, "false positives per image"),
-    ):
-        if not (np.isnan(rate).any() or np.isnan(found).any()):
-            curves[name] = Curve(rate[0], found[0], thresholds, x_label, "recall of points")
-    rounds: dict[str, CurveRounds] = {
-        "roc": parts.image.curve_rounds,
-        "froc": heatmaps.froc.curve_rounds,
-        "area_froc": heatmaps.area.curve_rounds,
-        "boxes_froc": parts.boxes.curve_rounds,
-    }
-    return curves, rounds
-
-
-def _grid(x: NDArray[np.float64]) -> NDArray[np.float64]:
-    distinct = np.unique(x)
-    return distinct if len(distinct) <= BAND_POINTS else np.linspace(0.0, distinct[-1], BAND_POINTS)
-
-
-def _with_band(curve: Curve, band: tuple[NDArray[np.float64], NDArray[np.float64]] | None) -> Curve:
-    if band is None or np.isnan(band[0]).any():
-        return curve
-    grid = _grid(curve.x)
-    low, high = (np.interp(curve.x, grid, edge) for edge in band)
-    return Curve(curve.x, curve.y, curve.thresholds, curve.x_label, curve.y_label, low, high)
 
 
 def _operating_row(rate: NDArray[np.float64], recall: NDArray[np.float64]) -> int:
