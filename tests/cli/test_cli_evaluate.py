@@ -121,9 +121,9 @@ def folders(tmp_path):
     return predictions, data
 
 
-def run(*arguments, capsys):
+def run(*arguments, capsys, command="evaluate"):
     with pytest.raises(SystemExit) as ended:
-        main(["evaluate", *map(str, arguments)])
+        main([command, *map(str, arguments)])
     output = capsys.readouterr()
     return ended.value.code, output.out, output.err
 
@@ -334,3 +334,34 @@ def test_one_line_and_status_2(folders, capsys, break_it, options, message):
     assert message in err
     assert len(err.splitlines()) == 1
     assert not (predictions / "evaluation.json").exists()
+
+
+def test_compare(folders, capsys, tmp_path):
+    # B gives c 0.3 instead of 0.6: pairs (0.9, 0.3) and (0.4, 0.3) won, AUROC 1 against 1/2; at 0.5 c is
+    # right in B only, so that McNemar's exact p is 2 * 1/2 = 1 and chi2 (1 - 1)^2 / 1 = 0.
+    predictions, data = folders
+    other, out = tmp_path / "other", tmp_path / "results" / "comparison.json"
+    other.mkdir()
+    (other / "images.csv").write_text("image_id,score\nc,0.3\na,0.9\nb,0.4\n")
+    options = (predictions, other, "--data", data, "--bootstrap", 40, "--radius-px", 10)
+    status, text, _ = run(*options, "--out", out, capsys=capsys, command="compare")
+    assert status == 0
+    lines = {line.split()[0]: line.split()[1:4] for line in text.splitlines() if line.startswith(("i", "l"))}
+    assert lines["image.auroc"] == ["0.5000", "1.0000", "-0.5000"]
+    assert lines["localization.froc_score"] == ["0.3333", "-", "-"]
+    result = json.loads(out.read_text())
+    assert result["figures"]["image.auroc"]["difference"] == -0.5
+    # One negative only: no variance.
+    assert (result["delong"]["difference"], result["delong"]["p"]) == (-0.5, None)
+    test = result["mcnemar"]
+    assert (test["only_a_right"], test["only_b_right"], test["exact_p"], test["chi2"]) == (0, 1, 1, 0)
+    status, text, _ = run(*options, "--json", capsys=capsys, command="compare")
+    assert json.loads(text) == result
+
+
+def test_compare_of_other_images_is_one_line(folders, capsys, tmp_path):
+    predictions, data = folders
+    (tmp_path / "images.csv").write_text("image_id,score\na,0.9\n")
+    status, out, err = run(predictions, tmp_path, "--data", data, capsys=capsys, command="compare")
+    assert (status, out, len(err.splitlines())) == (2, "", 1)
+    assert "expected the same images in both predictions, 2 of" in err

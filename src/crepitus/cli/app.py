@@ -8,7 +8,19 @@ from typing import Annotated, NoReturn
 import typer
 
 from crepitus import __version__
-from crepitus.cli import audit, evaluate, export, import_, merge, methods, phantom, predict, split, train
+from crepitus.cli import (
+    audit,
+    compare,
+    evaluate,
+    export,
+    import_,
+    merge,
+    methods,
+    phantom,
+    predict,
+    split,
+    train,
+)
 from crepitus.cli.common import say
 from crepitus.errors import CrepitusError
 
@@ -51,6 +63,7 @@ app.command("phantom")(phantom.phantom)
 app.command("train")(train.train)
 app.command("predict")(predict.predict)
 app.command("evaluate")(evaluate.evaluate)
+app.command("compare")(compare.compare)
 
 
 def _fail(message: str, status: int) -> NoReturn:

@@ -14,14 +14,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from crepitus.cli.common import JsonOption, print_json, progress, say
-from crepitus.errors import UsageError
+from crepitus.cli.radius import RadiusMm, RadiusPx, RadiusRel, radius_of
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
     from crepitus.evaluate.evaluation import Evaluation
-    from crepitus.evaluate.geometry import Radius
 
 
 def evaluate(
@@ -34,15 +33,9 @@ def evaluate(
         int, typer.Option(min=0, help="Rounds of the bootstrap over patients for 95 % intervals; 0: none.")
     ] = 0,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the bootstrap.")] = 0,
-    radius_px: Annotated[
-        float | None, typer.Option(help="Radius around a point in pixels. Default: 50.")
-    ] = None,
-    radius_mm: Annotated[
-        float | None, typer.Option(help="Radius in millimetres instead; needs spacing_mm of every image.")
-    ] = None,
-    radius_rel: Annotated[
-        float | None, typer.Option(help="Radius as a share of the longer side of the image instead.")
-    ] = None,
+    radius_px: RadiusPx = None,
+    radius_mm: RadiusMm = None,
+    radius_rel: RadiusRel = None,
     out: Annotated[
         Path | None,
         typer.Option(help="Folder for evaluation.json and report.html. Default: the predictions folder."),
@@ -56,7 +49,7 @@ def evaluate(
     from crepitus.predict import Predictions
     from crepitus.report.html import write_report
 
-    radius = _radius(radius_px, radius_mm, radius_rel)
+    radius = radius_of(radius_px, radius_mm, radius_rel)
     predicted, data_set = Predictions.read(predictions), DataSet.read(data)
     evaluation = run(
         predicted,
@@ -83,20 +76,6 @@ def evaluate(
     else:
         sys.stdout.write(table(evaluation))
     say(f"Written: {out / 'evaluation.json'}, {out / 'report.html'}")
-
-
-def _radius(px: float | None, mm: float | None, rel: float | None) -> Radius:
-    from crepitus.evaluate.geometry import Radius
-
-    given = [(value, unit) for value, unit in ((px, "px"), (mm, "mm"), (rel, "rel")) if value is not None]
-    if len(given) > 1:
-        names = " and ".join(f"--radius-{unit}" for _, unit in given)
-        raise UsageError(f"expected one radius, got {names}; give only one of them")
-    if px is not None:
-        return Radius(px, "px")
-    if mm is not None:
-        return Radius(mm, "mm")
-    return Radius(rel, "rel") if rel is not None else Radius()
 
 
 def evaluation_json(evaluation: Evaluation) -> dict[str, float | list[float] | None]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,72 +10,26 @@ import polars as pl
 from numpy.typing import NDArray
 
 from crepitus.errors import UsageError
-from crepitus.evaluate.best_box import BestBox
 from crepitus.evaluate.bootstrap import (
     Resampled,
-    Statistic,
     bootstrap,
     point_estimates,
 )
-from crepitus.evaluate.boxes import BoxFroc, BoxPrecision
-from crepitus.evaluate.calibration import CalibrationFigures
 from crepitus.evaluate.cases import Cases
-from crepitus.evaluate.classification import ClassFigures, ImageFigures, StudyFigures
 from crepitus.evaluate.components import THRESHOLDS
 from crepitus.evaluate.curves import curve_rounds, grid, image_curves, place_curves, with_band
 from crepitus.evaluate.evaluation import Evaluation
 from crepitus.evaluate.gather import (
-    Localization,
     Progress,
-    best_boxes,
-    box_froc,
-    box_precision,
-    class_figures,
-    heatmap_figures,
-    image_figures,
-    study_figures,
 )
 from crepitus.evaluate.geometry import Radius
+from crepitus.evaluate.parts import Parts
 from crepitus.evaluate.rates import FROC_RATES, RATE_TOLERANCE
 from crepitus.evaluate.remarks import remarks
 
 if TYPE_CHECKING:
     from crepitus.data import DataSet
     from crepitus.predict import Predictions
-
-
-@dataclass(frozen=True)
-class _Parts:
-    """The statistics of one evaluation."""
-
-    image: ImageFigures
-    calibration: CalibrationFigures
-    study: StudyFigures
-    classes: ClassFigures | None
-    heatmaps: Localization
-    precision: BoxPrecision
-    best: BestBox
-    boxes: BoxFroc
-
-    @classmethod
-    def of(cls, cases: Cases, radius: Radius, progress: Progress[int] | None) -> _Parts:
-        image = image_figures(cases)
-        return cls(
-            image=image,
-            calibration=CalibrationFigures(image.ranking),
-            study=study_figures(cases),
-            classes=class_figures(cases),
-            heatmaps=heatmap_figures(cases, radius, progress),
-            precision=box_precision(cases),
-            best=best_boxes(cases),
-            boxes=box_froc(cases, radius),
-        )
-
-    @property
-    def statistics(self) -> list[Statistic]:
-        found: list[Statistic] = [self.image, self.calibration, self.heatmaps.froc, self.heatmaps.area]
-        found += [self.precision, self.best, self.boxes, self.study]
-        return found if self.classes is None else [*found, self.classes]
 
 
 def evaluate(
@@ -111,7 +64,7 @@ def evaluate(
         raise UsageError(f"--bootstrap: expected a number of rounds of at least 0, got {bootstrap_rounds}")
     radius = radius or Radius()
     cases = Cases.of(predictions, data, split)
-    parts = _Parts.of(cases, radius, progress)
+    parts = Parts.of(cases, radius, progress)
     curves = {
         **image_curves(parts.image, parts.calibration, cases.n_patients),
         **place_curves(parts.heatmaps, parts.boxes, cases.n_patients),
@@ -145,7 +98,7 @@ def evaluate(
     )
 
 
-def _counts(cases: Cases, parts: _Parts) -> Mapping[str, float | None]:
+def _counts(cases: Cases, parts: Parts) -> Mapping[str, float | None]:
     points, boxes = cases.with_known_points(), cases.with_known_boxes()
     positives = cases.truth.count(1)
 
@@ -183,7 +136,7 @@ def _operating_row(rate: NDArray[np.float64], recall: NDArray[np.float64]) -> in
     return 0
 
 
-def _images(cases: Cases, parts: _Parts) -> tuple[pl.DataFrame, dict[str, Any]]:
+def _images(cases: Cases, parts: Parts) -> tuple[pl.DataFrame, dict[str, Any]]:
     """One row per image, with its findings at the localization threshold, and that threshold."""
     n = len(cases.image_ids)
     found: list[int | None] = [None] * n
