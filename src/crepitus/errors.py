@@ -4,6 +4,7 @@
 # ├── UsageError                a wrong option or a wrong combination of options
 # ├── DataSetError              a data set folder that breaks its format (file, row, column)
 # ├── PredictionsError          a predictions folder that breaks its format
+# ├── ReadersError            a table of reader answers that breaks its format or is not complete
 # ├── ConfigError               a wrong key or value in a configuration
 # ├── WeightsError              weights that are missing, tampered with, or of another architecture
 # ├── TrainingError             training cannot go on (for example a loss that is not finite)
@@ -41,6 +42,12 @@ class PredictionsError(CrepitusError):
     """A predictions folder breaks its format, or does not fit the data set."""
 
     code = "predictions"
+
+
+class ReadersError(CrepitusError):
+    """A table of reader answers breaks its format, or answers are missing."""
+
+    code = "readers"
 
 
 class ConfigError(CrepitusError):

@@ -18,6 +18,7 @@ from crepitus.cli import (
     methods,
     phantom,
     predict,
+    readers,
     split,
     train,
 )
@@ -64,6 +65,7 @@ app.command("train")(train.train)
 app.command("predict")(predict.predict)
 app.command("evaluate")(evaluate.evaluate)
 app.command("compare")(compare.compare)
+app.command("readers")(readers.readers)
 
 
 def _fail(message: str, status: int) -> NoReturn:
