@@ -10,6 +10,7 @@ import typer
 from crepitus import __version__
 from crepitus.cli import (
     audit,
+    calibrate,
     compare,
     evaluate,
     export,
@@ -63,6 +64,7 @@ app.command("audit")(audit.audit)
 app.command("phantom")(phantom.phantom)
 app.command("train")(train.train)
 app.command("predict")(predict.predict)
+app.command("calibrate")(calibrate.calibrate)
 app.command("evaluate")(evaluate.evaluate)
 app.command("compare")(compare.compare)
 app.command("readers")(readers.readers)

@@ -10,15 +10,19 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from crepitus.errors import PredictionsError
 from crepitus.evaluate.area_froc import AreaFroc, area_froc_of_image
 from crepitus.evaluate.best_box import IOU_LEVELS, BestBox, best_box_hits
 from crepitus.evaluate.boxes import BoxFroc, BoxPrecision, box_froc_of_image, match_detections
+from crepitus.evaluate.calibration import CalibrationFigures
 from crepitus.evaluate.cases import Cases
 from crepitus.evaluate.classification import ClassFigures, ImageFigures, Ranking, StudyFigures
 from crepitus.evaluate.components import threshold_levels
 from crepitus.evaluate.froc import Froc, froc_of_image
 from crepitus.evaluate.geometry import Radius
+from crepitus.evaluate.operating import DoubtFigures
 from crepitus.predict.folder import SCORE_PREFIX
+from crepitus.predict.score_map import ScoreMap
 
 T = TypeVar("T")
 Progress = Callable[[Iterable[T], int | None, str], Iterable[T]]
@@ -37,6 +41,35 @@ def image_figures(cases: Cases) -> ImageFigures:
     truth = np.array([cases.truth[k] for k in known], dtype=np.int64)
     ranking = Ranking.of(cases.table["score"].to_numpy()[known], truth, cases.patients[known])
     return ImageFigures(ranking, cases.predictions.thresholds.get("image", DEFAULT_THRESHOLD))
+
+
+def calibration_figures(cases: Cases) -> CalibrationFigures:
+    """The same images with their probabilities: scores after the calibration that is stored, if one is.
+
+    Raises:
+        PredictionsError: the stored calibration is none.
+    """
+    score_map = ScoreMap.from_json(cases.predictions.info.get("calibration"), "predictions.json")
+    known = cases.known()
+    truth = np.array([cases.truth[k] for k in known], dtype=np.int64)
+    scores = score_map.apply(cases.table["score"].to_numpy()[known])
+    return CalibrationFigures(Ranking.of(scores, truth, cases.patients[known]))
+
+
+def doubt_figures(cases: Cases, image: ImageFigures) -> DoubtFigures | None:
+    """The doubt tier that is stored with the predictions; None without one.
+
+    Raises:
+        PredictionsError: the lower threshold is above the higher one.
+    """
+    low, high = (cases.predictions.thresholds.get(f"doubt_{end}") for end in ("low", "high"))
+    if low is None or high is None:
+        return None
+    if low > high:
+        raise PredictionsError(
+            f"predictions.json: expected doubt_low of at most doubt_high, got {low:g} and {high:g}"
+        )
+    return DoubtFigures(image.ranking, low, high)
 
 
 def study_figures(cases: Cases) -> StudyFigures:

@@ -16,12 +16,15 @@ from crepitus.evaluate.gather import (
     best_boxes,
     box_froc,
     box_precision,
+    calibration_figures,
     class_figures,
+    doubt_figures,
     heatmap_figures,
     image_figures,
     study_figures,
 )
 from crepitus.evaluate.geometry import Radius
+from crepitus.evaluate.operating import DoubtFigures
 
 
 @dataclass(frozen=True)
@@ -30,6 +33,7 @@ class Parts:
 
     image: ImageFigures
     calibration: CalibrationFigures
+    doubt: DoubtFigures | None
     study: StudyFigures
     classes: ClassFigures | None
     heatmaps: Localization
@@ -48,7 +52,8 @@ class Parts:
         image = image_figures(cases)
         return cls(
             image=image,
-            calibration=CalibrationFigures(image.ranking),
+            calibration=calibration_figures(cases),
+            doubt=doubt_figures(cases, image),
             study=study_figures(cases),
             classes=class_figures(cases),
             heatmaps=heatmap_figures(cases, radius, progress),
@@ -62,4 +67,4 @@ class Parts:
         """All of them, in the order of the keys of evaluation.json."""
         found: list[Statistic] = [self.image, self.calibration, self.heatmaps.froc, self.heatmaps.area]
         found += [self.precision, self.best, self.boxes, self.study]
-        return found if self.classes is None else [*found, self.classes]
+        return [*found, *(part for part in (self.classes, self.doubt) if part is not None)]

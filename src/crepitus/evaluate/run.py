@@ -26,6 +26,7 @@ from crepitus.evaluate.geometry import Radius
 from crepitus.evaluate.parts import Parts
 from crepitus.evaluate.rates import FROC_RATES, RATE_TOLERANCE
 from crepitus.evaluate.remarks import remarks
+from crepitus.predict.score_map import ScoreMap
 
 if TYPE_CHECKING:
     from crepitus.data import DataSet
@@ -94,6 +95,7 @@ def evaluate(
             "image_threshold": parts.image.threshold,
             "image_threshold_stored": "image" in predictions.thresholds,
             **operating,
+            "calibration": ScoreMap.from_json(predictions.info.get("calibration"), "predictions.json").method,
         },
     )
 
