@@ -178,6 +178,28 @@ def test_whole_curves_are_written(folders, capsys):
     assert len(curves["froc"]["x"]) == 99
 
 
+def test_strata(folders, capsys, report):
+    predictions, data = folders
+    text = (data / "images.csv").read_text().replace("label", "view,label")
+    text = text.replace("a.png,40,40", "a.png,40,40,ap").replace("b.png,40,40", "b.png,40,40,lateral")
+    (data / "images.csv").write_text(
+        text.replace("40,40,0", "40,40,ap,0").replace("d.png,40,40", "d.png,40,40,")
+    )
+    _, _, err = run(predictions, "--data", data, "--strata", "view, fracture_count", capsys=capsys)
+    lines = (predictions / "strata.csv").read_text().splitlines()
+    assert [line.split(",")[:5] for line in lines[1:]] == [
+        ["view", "ap", "1", "1", "1.0"],
+        ["view", "lateral", "1", "0", ""],
+        # b has one point and loses against c, a has two and wins.
+        ["fracture_count", "1", "1", "1", "0.0"],
+        ["fracture_count", "2", "1", "1", "1.0"],
+    ]
+    assert "No stratum is called the worst" in err
+    assert len(report[-1].strata) == 4
+    run(predictions, "--data", data, capsys=capsys)
+    assert not (predictions / "strata.csv").exists()
+
+
 def test_json_alone_on_standard_output(folders, capsys, tmp_path):
     predictions, data = folders
     out = tmp_path / "elsewhere"

@@ -17,10 +17,16 @@ from crepitus.cli.common import JsonOption, print_json, progress, say
 from crepitus.cli.radius import RadiusMm, RadiusPx, RadiusRel, radius_of
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import numpy as np
+    import polars as pl
     from numpy.typing import NDArray
 
     from crepitus.evaluate.evaluation import Evaluation
+    from crepitus.evaluate.strata import Stratum
+
+_NO_WORST = "No stratum is called the worst: fewer than two of them have 10 images of each kind."
 
 
 def evaluate(
@@ -33,6 +39,13 @@ def evaluate(
         int, typer.Option(min=0, help="Rounds of the bootstrap over patients for 95 % intervals; 0: none.")
     ] = 0,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the bootstrap.")] = 0,
+    strata: Annotated[
+        str | None,
+        typer.Option(
+            help="Figures within parts of the images: columns of the data set, fracture_count or "
+            "fracture_size, separated by commas; numbers may be cut, as in body_part,age:18:65."
+        ),
+    ] = None,
     radius_px: RadiusPx = None,
     radius_mm: RadiusMm = None,
     radius_rel: RadiusRel = None,
@@ -44,8 +57,9 @@ def evaluate(
 ) -> None:
     """Evaluate predictions: a table, evaluation.json and report.html."""
     from crepitus.data import DataSet
-    from crepitus.data.writer import write_text
+    from crepitus.data.writer import write_table, write_text
     from crepitus.evaluate.run import evaluate as run
+    from crepitus.evaluate.strata import in_words, worst
     from crepitus.predict import Predictions
     from crepitus.report.html import write_report
 
@@ -58,6 +72,7 @@ def evaluate(
         bootstrap_rounds=bootstrap,
         seed=seed,
         radius=radius,
+        strata=[name for name in (strata or "").split(",") if name.strip()],
         progress=progress,
     )
     evaluation = replace(evaluation, settings=_provenance(predictions, data) | evaluation.settings)
@@ -68,9 +83,14 @@ def evaluate(
     write_text(out / "curves.json", json.dumps(curves_json(evaluation), allow_nan=False) + "\n")
     settings = {**evaluation.settings, "warnings": evaluation.warnings}
     write_text(out / "evaluation-settings.json", json.dumps(settings, indent=2) + "\n")
+    (out / "strata.csv").unlink(missing_ok=True)  # of an earlier evaluation
+    if evaluation.strata:
+        write_table(out / "strata.csv", strata_table(evaluation.strata))
     write_report(evaluation, predicted, data_set, out / "report.html")
     for warning in evaluation.warnings:
         say(f"Note: {warning}")
+    for stratum in [worst(evaluation.strata, "image.auroc")] if evaluation.strata else ():
+        say(f"Worst stratum by AUROC: {in_words(stratum, 'image.auroc')}" if stratum else _NO_WORST)
     if as_json:
         print_json(result)
     else:
@@ -86,6 +106,21 @@ def evaluation_json(evaluation: Evaluation) -> dict[str, float | list[float] | N
         if key in evaluation.intervals:
             result[f"{key}.ci95"] = list(evaluation.intervals[key])
     return result
+
+
+def strata_table(strata: Sequence[Stratum]) -> pl.DataFrame:
+    """The table of strata.csv: one row per stratum, each figure with the ends of its interval."""
+    import polars as pl
+
+    rows = []
+    for s in strata:
+        row: dict[str, Any] = {"column": s.column, "value": s.value}
+        row |= {"positives": s.positives, "negatives": s.negatives}
+        for key, figure in s.figures.items():
+            low, high = s.intervals.get(key, (None, None))
+            row |= {key: figure, f"{key}.low": low, f"{key}.high": high}
+        rows.append(row)
+    return pl.DataFrame(rows, infer_schema_length=None)
 
 
 def curves_json(evaluation: Evaluation) -> dict[str, dict[str, Any]]:

@@ -10,6 +10,8 @@ if TYPE_CHECKING:
     import polars as pl
     from numpy.typing import NDArray
 
+    from crepitus.evaluate.strata import Stratum
+
 
 @dataclass(frozen=True)
 class Curve:
@@ -43,6 +45,7 @@ class Evaluation:
             (boxes); the last two at the localization threshold `settings["localization_threshold"]`,
             null where not evaluated.
         warnings: sentences for the reader.
+        strata: figures within strata, where they were asked for.
         settings: what was evaluated and how (threshold, radius, split, bootstrap rounds, seed, counts).
     """
 
@@ -52,3 +55,4 @@ class Evaluation:
     images: pl.DataFrame
     warnings: list[str] = field(default_factory=list)
     settings: dict[str, Any] = field(default_factory=dict)
+    strata: list[Stratum] = field(default_factory=list)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -26,6 +26,7 @@ from crepitus.evaluate.geometry import Radius
 from crepitus.evaluate.parts import Parts
 from crepitus.evaluate.rates import FROC_RATES, RATE_TOLERANCE
 from crepitus.evaluate.remarks import remarks
+from crepitus.evaluate.strata import strata as strata_of
 from crepitus.predict.score_map import ScoreMap
 
 if TYPE_CHECKING:
@@ -41,6 +42,7 @@ def evaluate(
     bootstrap_rounds: int = 0,
     seed: int = 0,
     radius: Radius | None = None,
+    strata: Sequence[str] = (),
     progress: Progress[int] | None = None,
 ) -> Evaluation:
     """Evaluate exactly the images of the predictions.
@@ -52,6 +54,7 @@ def evaluate(
         bootstrap_rounds: rounds over patients for 95 % intervals, 0 for none.
         seed: of the bootstrap.
         radius: around points, 50 px if not given.
+        strata: what the images are divided by, see `evaluate.strata`.
         progress: shows progress over the heatmaps.
 
     Returns:
@@ -80,9 +83,11 @@ def evaluate(
         resampled = bootstrap(parts.statistics, grids, cases.n_patients, bootstrap_rounds, rng)
         curves = {name: with_band(curve, resampled.bands.get(name)) for name, curve in curves.items()}
     images, operating = _images(cases, parts)
+    found = strata_of(cases, parts, strata, bootstrap_rounds, np.random.default_rng(seed))
     return Evaluation(
         figures={**point_estimates(parts.statistics, cases.n_patients), **_counts(cases, parts)},
         intervals=resampled.intervals,
+        strata=found,
         curves=curves,
         images=images,
         warnings=remarks(cases, radius, bootstrap_rounds, resampled.partly_undefined),
@@ -92,6 +97,7 @@ def evaluate(
             "radius_unit": radius.unit,
             "bootstrap": bootstrap_rounds,
             "seed": seed,
+            "strata": list(strata),
             "image_threshold": parts.image.threshold,
             "image_threshold_stored": "image" in predictions.thresholds,
             **operating,

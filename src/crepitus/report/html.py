@@ -16,6 +16,7 @@ from crepitus.evaluate.evaluation import Evaluation
 from crepitus.report import summary
 from crepitus.report.captions import captioned_plots
 from crepitus.report.gallery import GROUPS, Case, CasePictures, PredictionsFolder, choose, pictures
+from crepitus.report.strata import strata_context
 
 Predictions = PredictionsFolder
 
@@ -56,6 +57,7 @@ def write_report(
         "now": datetime.now(UTC) if now is None else now,
         **_origin(evaluation, predictions, data),
         **_results(evaluation, predictions, data),
+        **strata_context(evaluation),
         **_gallery(evaluation, predictions, data),
     }
     write_text(path, environment.get_template("report.html.j2").render(context))

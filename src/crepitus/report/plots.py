@@ -105,11 +105,11 @@ def area_froc(curve: Curve, mark: Mark | None = None) -> str:
 def reliability(curve: Curve) -> str:
     """Observed share of fractures over the mean score of each bin, with the diagonal of a probability."""
     figure, axes = _frame(curve.x_label, curve.y_label)
-    axes.plot([0, 1], [0, 1], color=INK, alpha=0.45, linewidth=0.9, dashes=(4, 3))
-    axes.text(0.97, 0.9, "calibrated", color=INK, fontsize=8, alpha=0.8, ha="right", va="top")
+    axes.plot([0, 1], [0, 1], color=INK, alpha=0.45, linewidth=0.9, dashes=(4, 3), label="calibrated")
     axes.plot(curve.x, curve.y, "o-", color=SERIES, markersize=4.2, linewidth=1.4, clip_on=False)
     if curve.low is not None and curve.high is not None:
         axes.vlines(curve.x, curve.low, curve.high, color=SERIES, alpha=0.45, linewidth=2.2)
+    axes.legend(loc="upper left", fontsize=8, frameon=False, labelcolor=INK)
     return svg_of(figure)
 
 
