@@ -33,6 +33,12 @@ def compare(
     radius_px: RadiusPx = None,
     radius_mm: RadiusMm = None,
     radius_rel: RadiusRel = None,
+    allow_leakage: Annotated[
+        bool,
+        typer.Option(
+            "--allow-leakage", help="Go on although patients or pictures lie in two splits or folds."
+        ),
+    ] = False,
     out: Annotated[Path | None, typer.Option(help="File for the result as JSON.")] = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -54,10 +60,13 @@ def compare(
         bootstrap_rounds=bootstrap,
         seed=seed,
         radius=radius,
+        allow_leakage=allow_leakage,
         progress=progress,
     )
     result = {"a": str(a), "b": str(b), "data": str(data), **comparison_json(comparison)}
     result |= {"split": split, "bootstrap": bootstrap, "seed": seed, "radius": radius.value}
+    for leak in comparison.leakage:
+        say(f"Note: Leakage, allowed by --allow-leakage: {leak}. All figures may be too good.")
     if out is not None:
         out.parent.mkdir(parents=True, exist_ok=True)
         write_text(out, json.dumps(result, indent=2, allow_nan=False) + "\n")
@@ -79,6 +88,7 @@ def comparison_json(comparison: Comparison) -> dict[str, Any]:
             if interval is not None:
                 row[f"{name}.ci95"] = interval
     return {
+        "leakage": comparison.leakage,
         "images": comparison.images,
         "patients": comparison.patients,
         "figures": figures,

@@ -49,6 +49,12 @@ def evaluate(
     radius_px: RadiusPx = None,
     radius_mm: RadiusMm = None,
     radius_rel: RadiusRel = None,
+    allow_leakage: Annotated[
+        bool,
+        typer.Option(
+            "--allow-leakage", help="Go on although patients or pictures lie in two splits or folds."
+        ),
+    ] = False,
     out: Annotated[
         Path | None,
         typer.Option(help="Folder for evaluation.json and report.html. Default: the predictions folder."),
@@ -73,6 +79,7 @@ def evaluate(
         seed=seed,
         radius=radius,
         strata=[name for name in (strata or "").split(",") if name.strip()],
+        allow_leakage=allow_leakage,
         progress=progress,
     )
     evaluation = replace(evaluation, settings=_provenance(predictions, data) | evaluation.settings)

@@ -14,6 +14,7 @@ from crepitus.evaluate.bootstrap import Statistic, bootstrap, point_estimates
 from crepitus.evaluate.cases import Cases
 from crepitus.evaluate.delong import Areas, delong
 from crepitus.evaluate.geometry import Radius
+from crepitus.evaluate.leakage import refuse_leakage
 from crepitus.evaluate.mcnemar import McNemar, mcnemar
 from crepitus.evaluate.parts import Parts
 
@@ -34,6 +35,7 @@ class Comparison:
         mcnemar: A against B, right or wrong on each image at the threshold of each.
         thresholds: of A and of B.
         images, patients: how many were compared.
+        leakage: between the parts of the data set, where it was allowed.
     """
 
     figures: dict[str, tuple[float | None, float | None, float | None]]
@@ -43,6 +45,7 @@ class Comparison:
     thresholds: tuple[float, float]
     images: int
     patients: int
+    leakage: list[str]
 
 
 Interval = tuple[float, float] | None
@@ -76,6 +79,7 @@ def compare(
     bootstrap_rounds: int = 1000,
     seed: int = 0,
     radius: Radius | None = None,
+    allow_leakage: bool = False,
     progress: Progress[int] | None = None,
 ) -> Comparison:
     """Compare two predictions folders of the same images; every round draws the same patients for both.
@@ -88,14 +92,17 @@ def compare(
         bootstrap_rounds: rounds over patients, 0 for no intervals.
         seed: of the bootstrap.
         radius: around points, 50 px if not given.
+        allow_leakage: compare although patients or pictures lie in two parts of the data set.
         progress: shows progress over the heatmaps.
 
     Raises:
         PredictionsError: the two hold different images, or do not fit the data set.
+        LeakageError: patients, studies or pictures lie in two splits or folds.
         UsageError: an option is impossible for this data set.
     """
     if bootstrap_rounds < 0:
         raise UsageError(f"--bootstrap: expected a number of rounds of at least 0, got {bootstrap_rounds}")
+    leaked = refuse_leakage(data, allow_leakage)
     cases = Cases.of(first, data, split), Cases.of(_in_order_of(first, second), data, split)
     a, b = (Parts.of(part, radius or Radius(), progress) for part in cases)
     both = _Both(a.statistics, b.statistics)
@@ -122,6 +129,7 @@ def compare(
         thresholds=thresholds,
         images=len(cases[0].image_ids),
         patients=n_patients,
+        leakage=leaked,
     )
 
 

@@ -23,6 +23,7 @@ from crepitus.evaluate.gather import (
     Progress,
 )
 from crepitus.evaluate.geometry import Radius
+from crepitus.evaluate.leakage import refuse_leakage
 from crepitus.evaluate.parts import Parts
 from crepitus.evaluate.rates import FROC_RATES, RATE_TOLERANCE
 from crepitus.evaluate.remarks import remarks
@@ -43,6 +44,7 @@ def evaluate(
     seed: int = 0,
     radius: Radius | None = None,
     strata: Sequence[str] = (),
+    allow_leakage: bool = False,
     progress: Progress[int] | None = None,
 ) -> Evaluation:
     """Evaluate exactly the images of the predictions.
@@ -55,6 +57,7 @@ def evaluate(
         seed: of the bootstrap.
         radius: around points, 50 px if not given.
         strata: what the images are divided by, see `evaluate.strata`.
+        allow_leakage: evaluate although patients or pictures lie in two parts; the result says so.
         progress: shows progress over the heatmaps.
 
     Returns:
@@ -62,11 +65,13 @@ def evaluate(
 
     Raises:
         PredictionsError: the predictions do not fit the data set, or a heatmap is missing or damaged.
+        LeakageError: patients, studies or pictures lie in two splits or folds.
         UsageError: an option is impossible for this data set.
     """
     if bootstrap_rounds < 0:
         raise UsageError(f"--bootstrap: expected a number of rounds of at least 0, got {bootstrap_rounds}")
     radius = radius or Radius()
+    leaked = refuse_leakage(data, allow_leakage)
     cases = Cases.of(predictions, data, split)
     parts = Parts.of(cases, radius, progress)
     curves = {
@@ -82,15 +87,22 @@ def evaluate(
         rng = np.random.default_rng(seed)
         resampled = bootstrap(parts.statistics, grids, cases.n_patients, bootstrap_rounds, rng)
         curves = {name: with_band(curve, resampled.bands.get(name)) for name, curve in curves.items()}
+    counted = {"count.leaks": len(leaked)} if allow_leakage else {}
     images, operating = _images(cases, parts)
     found = strata_of(cases, parts, strata, bootstrap_rounds, np.random.default_rng(seed))
     return Evaluation(
-        figures={**point_estimates(parts.statistics, cases.n_patients), **_counts(cases, parts)},
+        figures={**point_estimates(parts.statistics, cases.n_patients), **_counts(cases, parts), **counted},
         intervals=resampled.intervals,
         strata=found,
         curves=curves,
         images=images,
-        warnings=remarks(cases, radius, bootstrap_rounds, resampled.partly_undefined),
+        warnings=[
+            *(
+                f"Leakage, allowed by --allow-leakage: {leak}. All figures may be too good."
+                for leak in leaked
+            ),
+            *remarks(cases, radius, bootstrap_rounds, resampled.partly_undefined),
+        ],
         settings={
             "split": split,
             "radius": radius.value,
@@ -98,6 +110,8 @@ def evaluate(
             "bootstrap": bootstrap_rounds,
             "seed": seed,
             "strata": list(strata),
+            "allow_leakage": allow_leakage,
+            "leakage": leaked,
             "image_threshold": parts.image.threshold,
             "image_threshold_stored": "image" in predictions.thresholds,
             **operating,

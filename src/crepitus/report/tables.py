@@ -137,6 +137,7 @@ _COUNTS: Final[Mapping[str, str]] = {
     "boxes": "Annotated fracture boxes",
     "boxes_unknown": "Images with a fracture but no box",
     "heatmaps": "Heatmaps",
+    "leaks": "Kinds of leakage, allowed",
     "studies": "Studies",
 }
 _RECALL_AT_RATE: Final = re.compile(r"(localization|boxes)\.recall_at_fp_([0-9.]+)")
