@@ -4,8 +4,8 @@
     python benchmarks/evaluation.py scores --out build/evaluation-scores.json
 
 `heatmaps` has the size of the pelvic set of paper 001, 4,410 images with heatmaps of 256 x 256; `scores` is
-100,000 images with a score each. The folder is made first, in a temporary place (600 MB for the heatmaps); what
-is timed reads it.
+100,000 images with a score each. The folder is made first, in a temporary place (600 MB for the heatmaps);
+what is timed reads it.
 """
 
 from __future__ import annotations

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -57,18 +58,23 @@ class CalibrationFigures:
         Returns:
             Two arrays of shape (n,), n at most 15 and 0 without images.
         """
-        share = self._membership()
+        share = self._membership
         mass = share.sum(axis=0)
         return share.T @ self.ranking.scores / mass, share.T @ self.ranking.positive / mass
 
     def curve_rounds(self, weights: NDArray[np.float64], grid: NDArray[np.float64]) -> NDArray[np.float64]:
         """Observed share of the bins of `curve`, interpolated at the scores of `grid` (n,), (rounds, n)."""
-        share = self._membership()
-        of_case = weights[:, self.ranking.patients]
-        observed = ratio((of_case * self.ranking.positive) @ share, of_case @ share)
+        positive, n = self.ranking.positive, weights.shape[1]
+        bins = self._membership.T
+        hits, mass = (
+            np.column_stack([self.ranking.of_patients(column * part, n) for column in bins])
+            for part in (positive, np.ones_like(positive))
+        )
+        observed = ratio(weights @ hits, weights @ mass)
         x = self.curve()[0]
         return np.stack([np.interp(grid, x, row) for row in observed])
 
+    @cached_property
     def _membership(self) -> NDArray[np.float64]:
         """Which share of each case lies in each bin, (cases, bins): tied cases share their bins evenly."""
         scores, n = self.ranking.scores, len(self.ranking.scores)
