@@ -100,6 +100,18 @@ def test_equals_scikit_learn_in_any_order(pairs, random):
     assert figures([s / 8 for s, _ in pairs], [int(t) for _, t in pairs]) == pytest.approx(result, abs=1e-12)
 
 
+def test_precision_at_a_recall_by_hand():
+    # Falling: + - + -: recall 1/2 at precision 1, then 1/2 at 1/2, 1 at 2/3, 1 at 1/2.
+    ranking = Ranking.of(np.array([0.9, 0.7, 0.6, 0.2]), np.array([1, 0, 1, 0]), np.arange(4))
+    image, grid = ImageFigures(ranking, 0.5), np.array([0, 0.5, 0.6, 1])
+    assert image.precision_rounds(np.ones((1, 4)), grid)[0] == pytest.approx([1, 1, 2 / 3, 2 / 3])
+    # Without the first image: - + -: the first threshold that calls anything is a false alarm.
+    without = image.precision_rounds(np.array([[0.0, 1, 1, 1]]), grid)[0]
+    assert without == pytest.approx([0, 1 / 2, 1 / 2, 1 / 2])
+    # Without a positive it is undefined nowhere but means nothing: precision 0.
+    assert set(image.precision_rounds(np.array([[0.0, 1, 0, 1]]), grid)[0]) == {0}
+
+
 def test_study_figures_by_hand():
     # Scores 0.9 +, 0.7 -, 0.6 +, 0.2 -: three of four pairs won; at 0.5 the 0.7 is wrong.
     ranking = Ranking.of(np.array([0.9, 0.7, 0.6, 0.2]), np.array([1, 0, 1, 0]), np.arange(4))

@@ -168,6 +168,20 @@ class ImageFigures:
         rate, recall = ratio(false, false[:, -1:]), ratio(true, true[:, -1:])
         return np.stack([np.interp(grid, x, y) for x, y in zip(rate, recall, strict=True)])
 
+    def precision_rounds(
+        self, weights: NDArray[np.float64], grid: NDArray[np.float64]
+    ) -> NDArray[np.float64]:
+        """Precision at the highest threshold that reaches each recall of `grid` (n,), shape (rounds, n)."""
+        true, false = self.ranking.counts(weights)
+        called = true + false
+        recall, precision = ratio(true, true[:, -1:]), ratio(true, called)
+        first = np.argmax(called > 0, axis=1)
+        rows = zip(recall, precision, first, strict=True)
+        # A recall of 19/20 computed from other counts may be a rounding error away.
+        return np.stack(
+            [p[np.clip(np.searchsorted(r, grid - 1e-12), start, len(p) - 1)] for r, p, start in rows]
+        )
+
 
 @dataclass(frozen=True)
 class StudyFigures:

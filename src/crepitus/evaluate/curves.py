@@ -55,6 +55,7 @@ def curve_rounds(
     """How each curve that gets a band is computed in a round of the bootstrap."""
     return {
         "roc": image.curve_rounds,
+        "pr": image.precision_rounds,
         "reliability": calibration.curve_rounds,
         "froc": heatmaps.froc.curve_rounds,
         "area_froc": heatmaps.area.curve_rounds,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -121,7 +122,8 @@ def _gallery(evaluation: Evaluation, predictions: Predictions, data: DataSet) ->
             threshold=threshold,
             localization_threshold=localization_threshold,
         )
-        shown[case.group].append((case, made, _alt(case)))
+        part = data.row(case.image_id)["body_part"]
+        shown[case.group].append((replace(case, body_part=part), made, _alt(case)))
     return {
         "groups": [(group, sizes[group.key], shown[group.key]) for group in GROUPS],
         "any_case": any(shown.values()),
