@@ -54,6 +54,7 @@ def test_figures_are_those_of_evaluate_and_their_difference(scene):
     left, right, difference = found.figures["image.auroc"]
     assert difference == pytest.approx(left - right)
     assert found.areas.auroc == pytest.approx([left, right])
+    assert alone.settings["auroc_delong_ci95"] == pytest.approx(found.areas.interval(1))
     assert found.figures["study.auroc"] == (None, None, None)
     assert found.intervals["study.auroc"] == (None, None, None)
 

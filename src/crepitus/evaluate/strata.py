@@ -184,7 +184,7 @@ def _values(cases: Cases, column: str) -> list[Any]:
     if column == FRACTURE_SIZE:
         return [_size(cases, k) for k in range(len(cases.image_ids))]
     known = [name for name in cases.table.columns if name not in ("image_id", "file", "score", "label")]
-    raise UsageError(f"--strata {column}: expected one of {', '.join([*known, *DERIVED])}")
+    raise UsageError(f"--strata {column}: expected one of {', '.join(dict.fromkeys([*known, *DERIVED]))}")
 
 
 def _count(cases: Cases, position: int) -> int:
