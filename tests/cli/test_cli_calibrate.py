@@ -93,7 +93,7 @@ def test_refit_for_a_site_keeps_the_record_of_earlier_times(folders, capsys, tmp
 def test_says_when_the_images_are_the_wrong_ones(folders, capsys):
     predictions, data = folders
     _, out, err = run("calibrate", predictions, "--data", data, "--json", capsys=capsys)
-    assert "belong to the split test" in err
+    assert "belong to the split test of the data set" in " ".join(err.split())
     result = json.loads(out)
     assert set(result["thresholds"]) == {"image"}
     assert result["reached"]["image.sensitivity.ci95"][0] < result["reached"]["image.sensitivity"]

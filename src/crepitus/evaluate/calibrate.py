@@ -183,7 +183,8 @@ def _warnings(cases: Cases, truth: NDArray[np.int64]) -> list[str]:
     foreign = cases.table.filter(cases.table["split"].is_in(["train", "test"]))["split"].unique().sort()
     if len(foreign):
         found.append(
-            f"Some of the images belong to the split {' and '.join(foreign)}: figures at these thresholds on "
-            "the same images are too good. Choose them on validation images (--split val)."
+            f"Some of the images belong to the split {' and '.join(foreign)} of the data set: unless another "
+            "fold was trained, figures at these thresholds on the same images are too good. Choose them on "
+            "validation images (--split val)."
         )
     return found
