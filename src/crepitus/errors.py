@@ -4,6 +4,8 @@
 # ├── UsageError                a wrong option or a wrong combination of options
 # ├── DataSetError              a data set folder that breaks its format (file, row, column)
 # ├── PredictionsError          a predictions folder that breaks its format
+# ├── LeakageError            patients or pictures lie in two parts of a data set that is evaluated
+# ├── ReadersError            a table of reader answers that breaks its format or is not complete
 # ├── ConfigError               a wrong key or value in a configuration
 # ├── WeightsError              weights that are missing, tampered with, or of another architecture
 # ├── TrainingError             training cannot go on (for example a loss that is not finite)
@@ -44,6 +46,18 @@ class PredictionsError(CrepitusError):
     """A predictions folder breaks its format, or does not fit the data set."""
 
     code = "predictions"
+
+
+class LeakageError(CrepitusError):
+    """The data set has patients, studies or pictures in two of its splits or folds."""
+
+    code = "leakage"
+
+
+class ReadersError(CrepitusError):
+    """A table of reader answers breaks its format, or answers are missing."""
+
+    code = "readers"
 
 
 class ConfigError(CrepitusError):

@@ -40,6 +40,9 @@ from crepitus.cli import main
 #
 # Images: pairs (0.9, 0.6) won, (0.4, 0.6) lost: AUROC 1/2. AP: 1/2 * 1 + 1/2 * 2/3 = 5/6.
 # At the stored threshold 0.5: a and c called: accuracy 1/3, sensitivity 1/2, specificity 0.
+# Calibration: three images, each a bin: errors 0.1, 0.6, 0.6. ECE 1.3 / 3; Brier (0.01 + 0.36 + 0.36) / 3.
+# mAP of the best box: in a IoU 0.9 (not above 0.9), in b 1/3. Above 0.1 and 0.25: 2/2, 0.5 and 0.75: 1/2,
+# 0.9: 0. Mean 3/5.
 # Studies: s1 = a and c (positive, maximum 0.9), s2 = b (positive, 0.4): accuracy 1/2, AUROC undefined.
 EXPECTED = {
     "image.auroc": 1 / 2,
@@ -57,6 +60,9 @@ EXPECTED = {
     "localization.area_recall_at_0.10": 2 / 3,
     "boxes.ap_50": 56 / 101,
     "boxes.froc_score": 0.6,
+    "boxes.map_femur": 0.6,
+    "calibration.ece": 1.3 / 3,
+    "calibration.brier": 0.73 / 3,
     "study.accuracy": 1 / 2,
     "study.auroc": None,
     "count.images": 3,
@@ -115,9 +121,9 @@ def folders(tmp_path):
     return predictions, data
 
 
-def run(*arguments, capsys):
+def run(*arguments, capsys, command="evaluate"):
     with pytest.raises(SystemExit) as ended:
-        main(["evaluate", *map(str, arguments)])
+        main([command, *map(str, arguments)])
     output = capsys.readouterr()
     return ended.value.code, output.out, output.err
 
@@ -147,7 +153,7 @@ def test_what_the_report_is_given(folders, capsys, report):
     predictions, data = folders
     run(predictions, "--data", data, "--radius-px", 10, "--bootstrap", 20, capsys=capsys)
     (evaluation,) = report
-    assert set(evaluation.curves) == {"roc", "pr", "froc", "area_froc", "boxes_froc"}
+    assert set(evaluation.curves) == {"roc", "pr", "reliability", "froc", "area_froc", "boxes_froc"}
     froc = evaluation.curves["froc"]
     assert froc.x.shape == froc.y.shape == froc.thresholds.shape == froc.low.shape == froc.high.shape == (99,)
     assert (froc.x[49], froc.y[49], froc.thresholds[49]) == pytest.approx((2 / 3, 1 / 3, 0.5))
@@ -158,6 +164,40 @@ def test_what_the_report_is_given(folders, capsys, report):
         ("b", 1, 0.4, 1, 0, 0),
         ("c", 0, 0.6, 0, 0, 0),
     ]
+
+
+def test_whole_curves_are_written(folders, capsys):
+    predictions, data = folders
+    run(predictions, "--data", data, "--radius-px", 10, capsys=capsys)
+    curves = json.loads((predictions / "curves.json").read_text())
+    assert set(curves) == {"roc", "pr", "reliability", "froc", "area_froc", "boxes_froc"}
+    # Thresholds: none, 0.9 (a), 0.6 (c), 0.4 (b).
+    assert curves["roc"]["thresholds"] == [None, 0.9, 0.6, 0.4]
+    assert (curves["roc"]["x"], curves["roc"]["y"]) == ([0, 0, 1, 1], [0, 0.5, 0.5, 1])
+    assert "low" not in curves["roc"]
+    assert len(curves["froc"]["x"]) == 99
+
+
+def test_strata(folders, capsys, report):
+    predictions, data = folders
+    text = (data / "images.csv").read_text().replace("label", "view,label")
+    text = text.replace("a.png,40,40", "a.png,40,40,ap").replace("b.png,40,40", "b.png,40,40,lateral")
+    (data / "images.csv").write_text(
+        text.replace("40,40,0", "40,40,ap,0").replace("d.png,40,40", "d.png,40,40,")
+    )
+    _, _, err = run(predictions, "--data", data, "--strata", "view, fracture_count", capsys=capsys)
+    lines = (predictions / "strata.csv").read_text().splitlines()
+    assert [line.split(",")[:5] for line in lines[1:]] == [
+        ["view", "ap", "1", "1", "1.0"],
+        ["view", "lateral", "1", "0", ""],
+        # b has one point and loses against c, a has two and wins.
+        ["fracture_count", "1", "1", "1", "0.0"],
+        ["fracture_count", "2", "1", "1", "1.0"],
+    ]
+    assert "No stratum is called the worst" in err
+    assert len(report[-1].strata) == 4
+    run(predictions, "--data", data, capsys=capsys)
+    assert not (predictions / "strata.csv").exists()
 
 
 def test_json_alone_on_standard_output(folders, capsys, tmp_path):
@@ -316,3 +356,34 @@ def test_one_line_and_status_2(folders, capsys, break_it, options, message):
     assert message in err
     assert len(err.splitlines()) == 1
     assert not (predictions / "evaluation.json").exists()
+
+
+def test_compare(folders, capsys, tmp_path):
+    # B gives c 0.3 instead of 0.6: pairs (0.9, 0.3) and (0.4, 0.3) won, AUROC 1 against 1/2; at 0.5 c is
+    # right in B only, so that McNemar's exact p is 2 * 1/2 = 1 and chi2 (1 - 1)^2 / 1 = 0.
+    predictions, data = folders
+    other, out = tmp_path / "other", tmp_path / "results" / "comparison.json"
+    other.mkdir()
+    (other / "images.csv").write_text("image_id,score\nc,0.3\na,0.9\nb,0.4\n")
+    options = (predictions, other, "--data", data, "--bootstrap", 40, "--radius-px", 10)
+    status, text, _ = run(*options, "--out", out, capsys=capsys, command="compare")
+    assert status == 0
+    lines = {line.split()[0]: line.split()[1:4] for line in text.splitlines() if line.startswith(("i", "l"))}
+    assert lines["image.auroc"] == ["0.5000", "1.0000", "-0.5000"]
+    assert lines["localization.froc_score"] == ["0.3333", "-", "-"]
+    result = json.loads(out.read_text())
+    assert result["figures"]["image.auroc"]["difference"] == -0.5
+    # One negative only: no variance.
+    assert (result["delong"]["difference"], result["delong"]["p"]) == (-0.5, None)
+    test = result["mcnemar"]
+    assert (test["only_a_right"], test["only_b_right"], test["exact_p"], test["chi2"]) == (0, 1, 1, 0)
+    status, text, _ = run(*options, "--json", capsys=capsys, command="compare")
+    assert json.loads(text) == result
+
+
+def test_compare_of_other_images_is_one_line(folders, capsys, tmp_path):
+    predictions, data = folders
+    (tmp_path / "images.csv").write_text("image_id,score\na,0.9\n")
+    status, out, err = run(predictions, tmp_path, "--data", data, capsys=capsys, command="compare")
+    assert (status, out, len(err.splitlines())) == (2, "", 1)
+    assert "expected the same images in both predictions, 2 of" in err

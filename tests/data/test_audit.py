@@ -1,5 +1,6 @@
 """Each check finds what was put there, and nothing in a clean set."""
 
+import numpy as np
 import polars as pl
 import pytest
 
@@ -61,3 +62,27 @@ def test_resolution_that_tells_the_label(make_set):
     bigger = data.images.with_columns(columns=pl.Series([66, 65, 64, 63]))
     bigger.write_csv(data.root / "images.csv")
     assert audit(type(data).read(data.root)).resolution_auroc == 1.0
+
+
+def test_what_import_set_aside_and_studies(make_set):
+    data = make_set(
+        {
+            "a": {"split": "train", "study_id": "s"},
+            "b": {"split": "test", "study_id": "s"},
+        }
+    )
+    (data.root / "rejected.csv").write_text("file,code,message\nx.jpg,damaged,ends early\n")
+    found = findings(data)
+    assert found["set_aside"] == [["x.jpg", "damaged", "ends early"]]
+    assert found["studies_across_splits"] == ["s"]
+    (data.root / "rejected.csv").unlink()
+    assert "set_aside" not in findings(data)
+
+
+def test_features_for_the_probes(make_set):
+    data = make_set({"a": {"seed": 1}, "b": {"seed": 1}, "c": {"seed": 2}})
+    (data.root / "images/c.png").unlink()
+    result = audit(data)
+    assert set(result.looks) == {"a", "b"}
+    np.testing.assert_array_equal(result.looks["a"], result.looks["b"])
+    assert result.same == [["a", "b"]]

@@ -4,7 +4,7 @@ import csv
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from PIL import Image
 
@@ -152,6 +152,8 @@ def test_ids_of_files():
     assert image_ids(["a.b.png"]) == ["a.b"]
 
 
+# A file name that is no UTF-8 comes as surrogates.
+@example([":", "00", "0", "\ud800"])
 @given(st.lists(st.text(st.characters(exclude_characters="\0/"), min_size=1, max_size=150), unique=True))
 def test_ids_are_valid_and_unique(stems):
     names = [f"folder{k % 3}/{stem}.png" for k, stem in enumerate(stems)]

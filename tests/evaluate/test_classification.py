@@ -100,6 +100,18 @@ def test_equals_scikit_learn_in_any_order(pairs, random):
     assert figures([s / 8 for s, _ in pairs], [int(t) for _, t in pairs]) == pytest.approx(result, abs=1e-12)
 
 
+def test_precision_at_a_recall_by_hand():
+    # Falling: + - + -: recall 1/2 at precision 1, then 1/2 at 1/2, 1 at 2/3, 1 at 1/2.
+    ranking = Ranking.of(np.array([0.9, 0.7, 0.6, 0.2]), np.array([1, 0, 1, 0]), np.arange(4))
+    image, grid = ImageFigures(ranking, 0.5), np.array([0, 0.5, 0.6, 1])
+    assert image.precision_rounds(np.ones((1, 4)), grid)[0] == pytest.approx([1, 1, 2 / 3, 2 / 3])
+    # Without the first image: - + -: the first threshold that calls anything is a false alarm.
+    without = image.precision_rounds(np.array([[0.0, 1, 1, 1]]), grid)[0]
+    assert without == pytest.approx([0, 1 / 2, 1 / 2, 1 / 2])
+    # Without a positive it is undefined nowhere but means nothing: precision 0.
+    assert set(image.precision_rounds(np.array([[0.0, 1, 0, 1]]), grid)[0]) == {0}
+
+
 def test_study_figures_by_hand():
     # Scores 0.9 +, 0.7 -, 0.6 +, 0.2 -: three of four pairs won; at 0.5 the 0.7 is wrong.
     ranking = Ranking.of(np.array([0.9, 0.7, 0.6, 0.2]), np.array([1, 0, 1, 0]), np.arange(4))
@@ -117,3 +129,24 @@ def test_class_figures_by_hand():
     assert result["class.f1.B"] == 0
     assert result["class.f1.weighted"] == pytest.approx(11 / 24)
     assert result["class.f1.weighted"] == pytest.approx(f1_score(truth, called, average="weighted"))
+
+
+def test_study_figures_of_one_class_and_without_studies():
+    positive = Ranking.of(np.array([0.9, 0.4]), np.array([1, 1]), np.arange(2))
+    assert point_estimates([StudyFigures(positive, 0.5)], 2) == {"study.accuracy": 0.5, "study.auroc": None}
+    empty = Ranking.of(np.zeros(0), np.zeros(0, int), np.zeros(0, int))
+    assert set(point_estimates([StudyFigures(empty, 0.5)], 0).values()) == {None}
+
+
+@given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 3)), max_size=40))
+def test_class_figures_equal_scikit_learn(pairs):
+    truth, called = np.array([t for t, _ in pairs], int), np.array([c for _, c in pairs], int)
+    found = point_estimates([ClassFigures(tuple("abcd"), np.arange(len(pairs)), truth, called)], len(pairs))
+    if not pairs:
+        assert set(found.values()) == {None}
+        return
+    expected = f1_score(truth, called, labels=range(4), average=None, zero_division=np.nan)
+    for name, f1 in zip("abcd", expected, strict=True):
+        assert found[f"class.f1.{name}"] == (None if np.isnan(f1) else pytest.approx(f1))
+    weighted = f1_score(truth, called, labels=range(4), average="weighted", zero_division=0)
+    assert found["class.f1.weighted"] == pytest.approx(weighted)

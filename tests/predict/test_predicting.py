@@ -241,3 +241,21 @@ def test_a_batch_gives_what_single_images_give(run, data):
     together = model.predict(images)
     for image, answer in zip(images, together, strict=True):
         assert model.predict([image])[0].score == pytest.approx(answer.score, abs=1e-5)
+
+
+def test_a_stored_calibration_goes_into_the_predictions():
+    model = Model.__new__(Model)
+    model.device = "cpu"
+    model.record = {
+        "method": "m",
+        "sha256": "ab",
+        "preparation": {},
+        "thresholds": {"image": 0.3},
+        "config": {},
+    }
+    assert "calibration" not in model.predictions_info()
+    model.record |= {"calibration": {"method": "temperature", "temperature": 2.0}, "operating_points": [{}]}
+    info = model.predictions_info()
+    assert info["calibration"] == {"method": "temperature", "temperature": 2.0}
+    assert info["operating_points"] == [{}]
+    assert info["thresholds"] == {"image": 0.3}

@@ -89,7 +89,7 @@ def scene(tmp_path):
             "count.images": 6,
         },
         intervals={"image.auroc": (0.71234, 0.98765)},
-        curves=dict.fromkeys(("roc", "pr", "froc", "area_froc", "boxes_froc"), line),
+        curves=dict.fromkeys(("roc", "pr", "froc", "area_froc", "boxes_froc", "reliability"), line),
         images=images,
         warnings=[f"Something about {HOSTILE} & more."],
         settings={

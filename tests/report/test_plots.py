@@ -8,6 +8,7 @@ import pytest
 
 from crepitus.evaluate.evaluation import Curve
 from crepitus.report import plots
+from crepitus.report.svg import with_unique_ids
 
 
 def curve(x, y, band=None):
@@ -26,6 +27,8 @@ ALL = {
     "pr": lambda: plots.precision_recall(SIMPLE, 0.3, MARK),
     "froc": lambda: plots.froc(SIMPLE, MARK),
     "area_froc": lambda: plots.area_froc(SIMPLE, MARK),
+    "reliability": lambda: plots.reliability(SIMPLE),
+    "reliability of one bin": lambda: plots.reliability(curve([0.1], [0.4])),
     "histogram": lambda: plots.histogram(SCORES, TRUTH, 0.5),
     "froc beyond the axis": lambda: plots.froc(curve([1.5, 2.0], [0.4, 0.9])),
     "one vertex": lambda: plots.froc(curve([0.1], [0.4])),
@@ -40,7 +43,7 @@ ALL = {
 
 @pytest.mark.parametrize("name", ALL)
 def test_plot_is_valid_xml_with_nothing_external(name):
-    svg = plots.with_unique_ids(ALL[name](), "p")
+    svg = with_unique_ids(ALL[name](), "p")
     root = ET.fromstring(svg)
     assert root.tag == "svg"
     assert "viewBox" in root.attrib
@@ -54,7 +57,7 @@ def test_plot_is_valid_xml_with_nothing_external(name):
     assert set(targets) == set(ids)
 
 
-@pytest.mark.parametrize("name", ["roc", "pr", "froc", "area_froc", "histogram"])
+@pytest.mark.parametrize("name", ["roc", "pr", "froc", "area_froc", "reliability", "histogram"])
 def test_only_page_colours_are_used(name):
     svg = ALL[name]()
     assert "currentColor" in svg
@@ -63,7 +66,7 @@ def test_only_page_colours_are_used(name):
 
 
 def test_same_input_gives_the_same_file():
-    first, second = (plots.with_unique_ids(plots.roc(SIMPLE, MARK), "roc") for _ in range(2))
+    first, second = (with_unique_ids(plots.roc(SIMPLE, MARK), "roc") for _ in range(2))
     assert first == second
 
 

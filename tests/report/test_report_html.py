@@ -12,10 +12,12 @@ import pytest
 
 from crepitus.data.folder import DataSet
 from crepitus.evaluate.evaluation import Evaluation
+from crepitus.evaluate.strata import KEYS, Stratum
 from crepitus.report import summary
 from crepitus.report.html import write_report
 
 NOW = datetime(2026, 1, 2, 3, 4, tzinfo=UTC)
+HOSTILE = '<script>alert("x")</script>'
 VOID = {"meta", "img", "br", "link", "input", "hr"}
 
 
@@ -84,7 +86,7 @@ def test_document_is_accessible_in_its_structure(scene, tmp_path):
     assert set(referred) <= set(ids)
     # Six cases, two pictures each; five curves and the scores.
     assert len(page.all("img")) == 12
-    assert len([s for s in page.all("svg") if s.get("class") == "plot"]) == 6
+    assert len([s for s in page.all("svg") if s.get("class") == "plot"]) == 7
 
 
 def test_nothing_is_loaded_from_outside(scene, tmp_path):
@@ -213,3 +215,22 @@ def test_reason_of_an_undefined_figure(scene, key, change, reason):
     negatives = scene.evaluation.images.filter(pl.col("truth") == 0)
     counts = summary.count(replace(scene.evaluation, images=negatives), data)
     assert "none of the images" in summary.undefined_reason("image.auroc", counts, data, scene.predictions)
+
+
+def test_strata_and_the_worst_of_them(scene, tmp_path):
+    figures = dict.fromkeys(KEYS) | {"image.auroc": 0.9}
+    strata = [
+        Stratum("ward", HOSTILE, 20, 30, figures, {"image.auroc": (0.85, 0.95)}),
+        Stratum("ward", "b$x$", 20, 30, figures | {"image.auroc": 0.6}, {"image.auroc": (0.5, 0.7)}),
+        Stratum("ward", "c", 0, 5, dict.fromkeys(KEYS)),
+    ]
+    text = report(scene, tmp_path, strata=strata)
+    page = Page(text)
+    assert "Worst stratum by AUROC: ward = b$x$: 0.600 (0.500 to 0.700), 20 images with" in page.text
+    assert "the difference is more than chance" in page.text
+    assert "0.900 [0.850, 0.950]" in page.text
+    assert HOSTILE not in text
+    assert len([s for s in page.all("svg") if s.get("class") == "plot"]) == 8
+    alone = Page(report(scene, tmp_path, strata=strata[:1]))
+    assert "No stratum is called the worst" in alone.text
+    assert "Strata" not in Page(report(scene, tmp_path)).text

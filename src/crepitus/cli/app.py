@@ -11,6 +11,8 @@ from typer.core import TyperCommand
 from crepitus import __version__
 from crepitus.cli import (
     audit,
+    calibrate,
+    compare,
     convert,
     evaluate,
     export,
@@ -19,6 +21,7 @@ from crepitus.cli import (
     methods,
     phantom,
     predict,
+    readers,
     split,
     train,
 )
@@ -66,7 +69,10 @@ app.command("audit")(audit.audit)
 app.command("phantom", cls=phantom.PhantomCommand)(phantom.phantom)
 app.command("train")(train.train)
 app.command("predict")(predict.predict)
+app.command("calibrate")(calibrate.calibrate)
 app.command("evaluate")(evaluate.evaluate)
+app.command("compare")(compare.compare)
+app.command("readers")(readers.readers)
 for registered in app.registered_commands:
     if not issubclass(registered.cls or TyperCommand, Command):
         registered.cls = Command

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import shlex
 import sys
 from dataclasses import replace
@@ -13,11 +14,19 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from crepitus.cli.common import JsonOption, print_json, progress, say
-from crepitus.errors import UsageError
+from crepitus.cli.radius import RadiusMm, RadiusPx, RadiusRel, radius_of
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import numpy as np
+    import polars as pl
+    from numpy.typing import NDArray
+
     from crepitus.evaluate.evaluation import Evaluation
-    from crepitus.evaluate.geometry import Radius
+    from crepitus.evaluate.strata import Stratum
+
+_NO_WORST = "No stratum is called the worst: fewer than two of them have 10 images of each kind."
 
 
 def evaluate(
@@ -30,15 +39,22 @@ def evaluate(
         int, typer.Option(min=0, help="Rounds of the bootstrap over patients for 95 % intervals; 0: none.")
     ] = 0,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the bootstrap.")] = 0,
-    radius_px: Annotated[
-        float | None, typer.Option(help="Radius around a point in pixels. Default: 50.")
+    strata: Annotated[
+        str | None,
+        typer.Option(
+            help="Figures within parts of the images: columns of the data set, fracture_count or "
+            "fracture_size, separated by commas; numbers may be cut, as in body_part,age:18:65."
+        ),
     ] = None,
-    radius_mm: Annotated[
-        float | None, typer.Option(help="Radius in millimetres instead; needs spacing_mm of every image.")
-    ] = None,
-    radius_rel: Annotated[
-        float | None, typer.Option(help="Radius as a share of the longer side of the image instead.")
-    ] = None,
+    radius_px: RadiusPx = None,
+    radius_mm: RadiusMm = None,
+    radius_rel: RadiusRel = None,
+    allow_leakage: Annotated[
+        bool,
+        typer.Option(
+            "--allow-leakage", help="Go on although patients or pictures lie in two splits or folds."
+        ),
+    ] = False,
     out: Annotated[
         Path | None,
         typer.Option(help="Folder for evaluation.json and report.html. Default: the predictions folder."),
@@ -47,12 +63,13 @@ def evaluate(
 ) -> None:
     """Evaluate predictions: a table, evaluation.json and report.html."""
     from crepitus.data import DataSet
-    from crepitus.data.writer import write_text
+    from crepitus.data.writer import write_table, write_text
     from crepitus.evaluate.run import evaluate as run
+    from crepitus.evaluate.strata import in_words, worst
     from crepitus.predict import Predictions
     from crepitus.report.html import write_report
 
-    radius = _radius(radius_px, radius_mm, radius_rel)
+    radius = radius_of(radius_px, radius_mm, radius_rel)
     predicted, data_set = Predictions.read(predictions), DataSet.read(data)
     evaluation = run(
         predicted,
@@ -61,6 +78,8 @@ def evaluate(
         bootstrap_rounds=bootstrap,
         seed=seed,
         radius=radius,
+        strata=[name for name in (strata or "").split(",") if name.strip()],
+        allow_leakage=allow_leakage,
         progress=progress,
     )
     evaluation = replace(evaluation, settings=_provenance(predictions, data) | evaluation.settings)
@@ -68,30 +87,22 @@ def evaluate(
     out.mkdir(parents=True, exist_ok=True)
     result = evaluation_json(evaluation)
     write_text(out / "evaluation.json", json.dumps(result, indent=2, allow_nan=False) + "\n")
+    write_text(out / "curves.json", json.dumps(curves_json(evaluation), allow_nan=False) + "\n")
     settings = {**evaluation.settings, "warnings": evaluation.warnings}
     write_text(out / "evaluation-settings.json", json.dumps(settings, indent=2) + "\n")
+    (out / "strata.csv").unlink(missing_ok=True)  # of an earlier evaluation
+    if evaluation.strata:
+        write_table(out / "strata.csv", strata_table(evaluation.strata))
     write_report(evaluation, predicted, data_set, out / "report.html")
     for warning in evaluation.warnings:
         say(f"Note: {warning}")
+    for stratum in [worst(evaluation.strata, "image.auroc")] if evaluation.strata else ():
+        say(f"Worst stratum by AUROC: {in_words(stratum, 'image.auroc')}" if stratum else _NO_WORST)
     if as_json:
         print_json(result)
     else:
         sys.stdout.write(table(evaluation))
     say(f"Written: {out / 'evaluation.json'}, {out / 'report.html'}")
-
-
-def _radius(px: float | None, mm: float | None, rel: float | None) -> Radius:
-    from crepitus.evaluate.geometry import Radius
-
-    given = [(value, unit) for value, unit in ((px, "px"), (mm, "mm"), (rel, "rel")) if value is not None]
-    if len(given) > 1:
-        names = " and ".join(f"--radius-{unit}" for _, unit in given)
-        raise UsageError(f"expected one radius, got {names}; give only one of them")
-    if px is not None:
-        return Radius(px, "px")
-    if mm is not None:
-        return Radius(mm, "mm")
-    return Radius(rel, "rel") if rel is not None else Radius()
 
 
 def evaluation_json(evaluation: Evaluation) -> dict[str, float | list[float] | None]:
@@ -101,6 +112,37 @@ def evaluation_json(evaluation: Evaluation) -> dict[str, float | list[float] | N
         result[key] = figure
         if key in evaluation.intervals:
             result[f"{key}.ci95"] = list(evaluation.intervals[key])
+    return result
+
+
+def strata_table(strata: Sequence[Stratum]) -> pl.DataFrame:
+    """The table of strata.csv: one row per stratum, each figure with the ends of its interval."""
+    import polars as pl
+
+    rows = []
+    for s in strata:
+        row: dict[str, Any] = {"column": s.column, "value": s.value}
+        row |= {"positives": s.positives, "negatives": s.negatives}
+        for key, figure in s.figures.items():
+            low, high = s.intervals.get(key, (None, None))
+            row |= {key: figure, f"{key}.low": low, f"{key}.high": high}
+        rows.append(row)
+    return pl.DataFrame(rows, infer_schema_length=None)
+
+
+def curves_json(evaluation: Evaluation) -> dict[str, dict[str, Any]]:
+    """The content of curves.json: every curve with its band; a threshold that nothing reaches is null."""
+
+    def numbers(values: NDArray[np.float64]) -> list[float | None]:
+        return [value if math.isfinite(value) else None for value in values.tolist()]
+
+    result: dict[str, dict[str, Any]] = {}
+    for name, curve in evaluation.curves.items():
+        result[name] = {"x_label": curve.x_label, "y_label": curve.y_label}
+        for part in ("x", "y", "thresholds", "low", "high"):
+            values = getattr(curve, part)
+            if values is not None:
+                result[name][part] = numbers(values)
     return result
 
 

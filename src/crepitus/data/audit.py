@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 from sklearn.metrics import roc_auc_score
 
 from crepitus.data.duplicates import (
@@ -18,6 +19,8 @@ from crepitus.data.duplicates import (
     near_duplicates,
 )
 from crepitus.data.folder import DataSet
+from crepitus.data.looks import look
+from crepitus.data.tables import read_text_table
 
 DIVISIONS = ("split", "fold")
 """Columns whose values must not share a patient or a picture."""
@@ -44,11 +47,20 @@ class Audit:
 
     0.5 says that the size of an image tells nothing; a value far from it, on either side, that a model can
     guess the label from the size.
+
+    Attributes:
+        images: how many the data set has.
+        checks: what was looked for, and what was found.
+        resolution_auroc: see above.
+        looks: features of `looks.look` of every image that could be read, for a probe.
+        same: groups of images that show the same exposure.
     """
 
     images: int
     checks: list[Check]
     resolution_auroc: float | None
+    looks: dict[str, NDArray[np.float32]] = field(default_factory=dict)
+    same: list[list[str]] = field(default_factory=list)
 
     def to_dict(self) -> dict[str, Any]:
         """For JSON."""
@@ -63,19 +75,22 @@ def audit(data: DataSet, watch: Callable[[Iterable[Path]], Iterable[Path]] = ite
     """Read every image of `data` once, and check files, duplicates, leakage and truth."""
     ids = data.images["image_id"].to_list()
     files = [data.root / name for name in data.images["file"]]
-    results = fingerprint_files(files, verify=True, watch=watch)
+    results = fingerprint_files(files, verify=True, watch=watch, look=look)
     good = [k for k, result in enumerate(results) if isinstance(result, Fingerprint)]
     prints = [result for result in results if isinstance(result, Fingerprint)]
     identical = [[ids[good[k]] for k in group] for group in identical_groups(prints)]
     near = [[ids[good[i]], ids[good[j]], round(s, 3)] for i, j, s in near_duplicates(prints)]
     checks = [
         *_files(data, ids, files, results),
+        Check("set_aside", "files that were left out when the data set was made", _set_aside(data.root)),
         Check("identical", "groups of images with the same pixels", identical),
         Check("near_duplicates", "pairs of nearly the same image, with the share that agrees", near),
         *_leakage(data, identical + [pair[:2] for pair in near]),
         *_truth(data, identical),
     ]
-    return Audit(len(ids), checks, _resolution_auroc(data))
+    looks = {ids[k]: p.look for k, p in zip(good, prints, strict=True) if p.look is not None}
+    same = identical + [pair[:2] for pair in near]
+    return Audit(len(ids), checks, _resolution_auroc(data), looks, same)
 
 
 def _files(
@@ -99,20 +114,38 @@ def _files(
     ]
 
 
+def _set_aside(root: Path) -> list[list[str]]:
+    """Rows of rejected.csv, which import wrote; none where the data set has no such file."""
+    path = root / "rejected.csv"
+    if not path.is_file():
+        return []
+    table = read_text_table(path, ("file", "code", "message"))
+    return [[cell or "" for cell in row] for row in table.select("file", "code", "message").iter_rows()]
+
+
+def across(images: pl.DataFrame, name: str, column: str) -> list[str]:
+    """Values of `name` whose images lie in more than one part of `column`; empty cells are none."""
+    return (
+        images.drop_nulls([name, column])
+        .group_by(name, maintain_order=True)
+        .agg(pl.col(column).n_unique())
+        .filter(pl.col(column) > 1)[name]
+        .cast(pl.String)
+        .to_list()
+    )
+
+
 def _leakage(data: DataSet, groups: Sequence[Sequence[str]]) -> list[Check]:
     checks = []
     for column in DIVISIONS:
         part = dict(zip(data.images["image_id"], data.images[column], strict=True))
-        across = [list(g) for g in groups if len({part[i] for i in g if part[i] is not None}) > 1]
-        checks.append(Check(f"duplicates_across_{column}s", f"the same picture in two {column}s", across))
-        shared = (
-            data.images.drop_nulls(["patient_id", column])
-            .group_by("patient_id", maintain_order=True)
-            .agg(pl.col(column).n_unique())
-            .filter(pl.col(column) > 1)["patient_id"]
-            .to_list()
+        shared_pictures = [list(g) for g in groups if len({part[i] for i in g if part[i] is not None}) > 1]
+        checks.append(
+            Check(f"duplicates_across_{column}s", f"the same picture in two {column}s", shared_pictures)
         )
-        checks.append(Check(f"patients_across_{column}s", f"the same patient in two {column}s", shared))
+        for kind, kinds in (("patient", "patients"), ("study", "studies")):
+            shared = across(data.images, f"{kind}_id", column)
+            checks.append(Check(f"{kinds}_across_{column}s", f"the same {kind} in two {column}s", shared))
     return checks
 
 

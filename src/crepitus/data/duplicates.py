@@ -19,7 +19,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import cv2
@@ -58,12 +58,14 @@ class Fingerprint:
         hash_bits: shape (2,), uint64.
         texture: shape (128, 128), int8, band-passed thumbnail in steps of 1 / `TEXTURE_SCALE` grey levels.
         shape: (rows, columns) of the image.
+        look: what a caller of `fingerprint_files` wanted to know besides, float32.
     """
 
     digest: str
     hash_bits: NDArray[np.uint64]
     texture: NDArray[np.int8]
     shape: tuple[int, int]
+    look: NDArray[np.float32] | None = None
 
 
 def fingerprint(pixels: GreyPixels) -> Fingerprint:
@@ -97,6 +99,7 @@ def fingerprint_files(
     verify: bool = False,
     workers: int = 4,
     watch: Callable[[Iterable[Path]], Iterable[Path]] = iter,
+    look: Callable[[Path, GreyPixels], NDArray[np.float32]] | None = None,
 ) -> list[Fingerprint | SetAside]:
     """Fingerprints of image files, in order; the error in place of one that cannot be read.
 
@@ -105,11 +108,14 @@ def fingerprint_files(
         verify: also find files that end early behind an end marker, see `read_image`.
         workers: threads.
         watch: wraps `files`, to show progress.
+        look: what else to compute from each image, so that it is decoded once.
     """
 
     def one(file: Path) -> Fingerprint | SetAside:
         try:
-            return fingerprint(read_image(file, verify=verify))
+            pixels = read_image(file, verify=verify)
+            found = fingerprint(pixels)
+            return found if look is None else replace(found, look=look(file, pixels))
         except SetAside as error:
             return error
 

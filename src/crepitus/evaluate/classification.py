@@ -7,10 +7,34 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from crepitus.evaluate.compiled import compiled
 from crepitus.evaluate.rates import ratio
 
 CONDITION = 0.95
 """Recall or specificity that the operating points must reach."""
+
+
+@compiled
+def _counts(
+    weights: NDArray[np.float64],
+    patients: NDArray[np.intp],
+    positive: NDArray[np.float64],
+    ends: NDArray[np.intp],
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    rounds, m = len(weights), len(ends)
+    true, false = np.zeros((rounds, m + 1)), np.zeros((rounds, m + 1))
+    for q in range(rounds):
+        hits = alarms = 0.0
+        k = 0
+        for d in range(len(patients)):
+            weight = weights[q, patients[d]]
+            hits += weight * positive[d]
+            alarms += weight * (1 - positive[d])
+            if d == ends[k]:
+                k += 1
+                true[q, k] = hits
+                false[q, k] = alarms
+    return true, false
 
 
 @dataclass(frozen=True)
@@ -44,11 +68,12 @@ class Ranking:
 
     def counts(self, weights: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """True and false positives at each threshold (score >= t), each (rounds, m + 1)."""
-        of_case = weights[:, self.patients]
-        padded = ((0, 0), (1, 0))
-        true = np.pad(np.cumsum(of_case * self.positive, axis=1)[:, self.ends], padded)
-        false = np.pad(np.cumsum(of_case * (1 - self.positive), axis=1)[:, self.ends], padded)
-        return true, false
+        weights = np.ascontiguousarray(weights, dtype=np.float64)
+        return _counts(weights, self.patients, self.positive, self.ends)
+
+    def of_patients(self, values: NDArray[np.float64], n_patients: int) -> NDArray[np.float64]:
+        """Sums of `values` (n,) of the cases over their patients, (n_patients,)."""
+        return np.bincount(self.patients, values, minlength=n_patients).astype(np.float64)
 
 
 def auroc(true: NDArray[np.float64], false: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -98,14 +123,19 @@ def at_threshold(
     ranking: Ranking, weights: NDArray[np.float64], threshold: float
 ) -> dict[str, NDArray[np.float64]]:
     """Accuracy, sensitivity and specificity of score >= threshold, (rounds,); NaN where undefined."""
-    of_case = weights[:, ranking.patients]
     positive = ranking.positive
     called = (ranking.scores >= threshold).astype(np.float64)
-    right = (called == positive).astype(np.float64)
+
+    def total(values: NDArray[np.float64]) -> NDArray[np.float64]:
+        summed: NDArray[np.float64] = weights @ ranking.of_patients(values, weights.shape[1])
+        return summed
+
+    hits, passed = total(called * positive), total((1 - called) * (1 - positive))
+    positives, negatives = total(positive), total(1 - positive)
     return {
-        "accuracy": ratio(of_case @ right, of_case.sum(axis=1)),
-        "sensitivity": ratio(of_case @ (called * positive), of_case @ positive),
-        "specificity": ratio(of_case @ ((1 - called) * (1 - positive)), of_case @ (1 - positive)),
+        "accuracy": ratio(hits + passed, positives + negatives),
+        "sensitivity": ratio(hits, positives),
+        "specificity": ratio(passed, negatives),
     }
 
 
@@ -137,6 +167,20 @@ class ImageFigures:
         true, false = self.ranking.counts(weights)
         rate, recall = ratio(false, false[:, -1:]), ratio(true, true[:, -1:])
         return np.stack([np.interp(grid, x, y) for x, y in zip(rate, recall, strict=True)])
+
+    def precision_rounds(
+        self, weights: NDArray[np.float64], grid: NDArray[np.float64]
+    ) -> NDArray[np.float64]:
+        """Precision at the highest threshold that reaches each recall of `grid` (n,), shape (rounds, n)."""
+        true, false = self.ranking.counts(weights)
+        called = true + false
+        recall, precision = ratio(true, true[:, -1:]), ratio(true, called)
+        first = np.argmax(called > 0, axis=1)
+        rows = zip(recall, precision, first, strict=True)
+        # A recall of 19/20 computed from other counts may be a rounding error away.
+        return np.stack(
+            [p[np.clip(np.searchsorted(r, grid - 1e-12), start, len(p) - 1)] for r, p, start in rows]
+        )
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,8 @@ if TYPE_CHECKING:
     import polars as pl
     from numpy.typing import NDArray
 
+    from crepitus.evaluate.strata import Stratum
+
 
 @dataclass(frozen=True)
 class Curve:
@@ -38,11 +40,12 @@ class Evaluation:
     Attributes:
         figures: every key of evaluation.json; None where undefined.
         intervals: 95 % interval of a key, where it was bootstrapped and is defined.
-        curves: "roc", "pr", "froc", "area_froc", "boxes_froc", each where it is defined.
+        curves: "roc", "pr", "reliability", "froc", "area_froc", "boxes_froc", each where it is defined.
         images: image_id, truth (1, 0, null), score, points (count), found (points found), false_positives
             (boxes); the last two at the localization threshold `settings["localization_threshold"]`,
             null where not evaluated.
         warnings: sentences for the reader.
+        strata: figures within strata, where they were asked for.
         settings: what was evaluated and how (threshold, radius, split, bootstrap rounds, seed, counts).
     """
 
@@ -52,3 +55,4 @@ class Evaluation:
     images: pl.DataFrame
     warnings: list[str] = field(default_factory=list)
     settings: dict[str, Any] = field(default_factory=dict)
+    strata: list[Stratum] = field(default_factory=list)

@@ -10,14 +10,19 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from crepitus.errors import PredictionsError
 from crepitus.evaluate.area_froc import AreaFroc, area_froc_of_image
+from crepitus.evaluate.best_box import IOU_LEVELS, BestBox, best_box_hits
 from crepitus.evaluate.boxes import BoxFroc, BoxPrecision, box_froc_of_image, match_detections
+from crepitus.evaluate.calibration import CalibrationFigures
 from crepitus.evaluate.cases import Cases
 from crepitus.evaluate.classification import ClassFigures, ImageFigures, Ranking, StudyFigures
 from crepitus.evaluate.components import threshold_levels
 from crepitus.evaluate.froc import Froc, froc_of_image
 from crepitus.evaluate.geometry import Radius
+from crepitus.evaluate.operating import DoubtFigures
 from crepitus.predict.folder import SCORE_PREFIX
+from crepitus.predict.score_map import ScoreMap
 
 T = TypeVar("T")
 Progress = Callable[[Iterable[T], int | None, str], Iterable[T]]
@@ -36,6 +41,35 @@ def image_figures(cases: Cases) -> ImageFigures:
     truth = np.array([cases.truth[k] for k in known], dtype=np.int64)
     ranking = Ranking.of(cases.table["score"].to_numpy()[known], truth, cases.patients[known])
     return ImageFigures(ranking, cases.predictions.thresholds.get("image", DEFAULT_THRESHOLD))
+
+
+def calibration_figures(cases: Cases) -> CalibrationFigures:
+    """The same images with their probabilities: scores after the calibration that is stored, if one is.
+
+    Raises:
+        PredictionsError: the stored calibration is none.
+    """
+    score_map = ScoreMap.from_json(cases.predictions.info.get("calibration"), "predictions.json")
+    known = cases.known()
+    truth = np.array([cases.truth[k] for k in known], dtype=np.int64)
+    scores = score_map.apply(cases.table["score"].to_numpy()[known])
+    return CalibrationFigures(Ranking.of(scores, truth, cases.patients[known]))
+
+
+def doubt_figures(cases: Cases, image: ImageFigures) -> DoubtFigures | None:
+    """The doubt tier that is stored with the predictions; None without one.
+
+    Raises:
+        PredictionsError: the lower threshold is above the higher one.
+    """
+    low, high = (cases.predictions.thresholds.get(f"doubt_{end}") for end in ("low", "high"))
+    if low is None or high is None:
+        return None
+    if low > high:
+        raise PredictionsError(
+            f"predictions.json: expected doubt_low of at most doubt_high, got {low:g} and {high:g}"
+        )
+    return DoubtFigures(image.ranking, low, high)
 
 
 def study_figures(cases: Cases) -> StudyFigures:
@@ -169,6 +203,19 @@ def box_precision(cases: Cases) -> BoxPrecision:
     return BoxPrecision.of(
         detections.scores[judged], matched[judged], owner[judged], np.concatenate(truth_patients)
     )
+
+
+def best_boxes(cases: Cases) -> BestBox:
+    """The best detection of each positive image with boxes; without images where either was not given."""
+    detections = _Detections.of(cases)
+    if detections is None:
+        return BestBox(np.zeros(0, dtype=np.intp), np.zeros((0, len(IOU_LEVELS))))
+    chosen = np.array([k for k in cases.with_known_boxes() if cases.truth[k] == 1], dtype=np.intp)
+    hits = np.zeros((len(chosen), len(IOU_LEVELS)))
+    for row, k in enumerate(chosen.tolist()):
+        rows = detections.of_image(cases.image_ids[k])
+        hits[row] = best_box_hits(detections.xyxy[rows], detections.scores[rows], cases.boxes(k))
+    return BestBox(cases.patients[chosen], hits)
 
 
 def box_froc(cases: Cases, radius: Radius) -> BoxFroc:

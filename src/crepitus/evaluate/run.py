@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,55 +11,30 @@ from numpy.typing import NDArray
 
 from crepitus.errors import UsageError
 from crepitus.evaluate.bootstrap import (
-    CurveRounds,
     Resampled,
-    Statistic,
     bootstrap,
     point_estimates,
 )
-from crepitus.evaluate.boxes import BoxFroc, BoxPrecision
 from crepitus.evaluate.cases import Cases
-from crepitus.evaluate.classification import ClassFigures, ImageFigures, StudyFigures
+from crepitus.evaluate.classification import ImageFigures
 from crepitus.evaluate.components import THRESHOLDS
-from crepitus.evaluate.evaluation import Curve, Evaluation
+from crepitus.evaluate.curves import curve_rounds, grid, image_curves, place_curves, with_band
+from crepitus.evaluate.delong import delong
+from crepitus.evaluate.evaluation import Evaluation
 from crepitus.evaluate.gather import (
-    Localization,
     Progress,
-    box_froc,
-    box_precision,
-    class_figures,
-    heatmap_figures,
-    image_figures,
-    study_figures,
 )
 from crepitus.evaluate.geometry import Radius
-from crepitus.evaluate.rates import FROC_RATES, RATE_TOLERANCE, ratio
+from crepitus.evaluate.leakage import refuse_leakage
+from crepitus.evaluate.parts import Parts
+from crepitus.evaluate.rates import FROC_RATES, RATE_TOLERANCE
 from crepitus.evaluate.remarks import remarks
+from crepitus.evaluate.strata import strata as strata_of
+from crepitus.predict.score_map import ScoreMap
 
 if TYPE_CHECKING:
     from crepitus.data import DataSet
     from crepitus.predict import Predictions
-
-BAND_POINTS = 201
-"""A band is computed at no more than this many positions and interpolated between them."""
-
-
-@dataclass(frozen=True)
-class _Parts:
-    """The statistics of one evaluation."""
-
-    image: ImageFigures
-    study: StudyFigures
-    classes: ClassFigures | None
-    heatmaps: Localization
-    precision: BoxPrecision
-    boxes: BoxFroc
-
-    @property
-    def statistics(self) -> list[Statistic]:
-        found: list[Statistic] = [self.image, self.heatmaps.froc, self.heatmaps.area]
-        found += [self.precision, self.boxes, self.study]
-        return found if self.classes is None else [*found, self.classes]
 
 
 def evaluate(
@@ -71,6 +45,8 @@ def evaluate(
     bootstrap_rounds: int = 0,
     seed: int = 0,
     radius: Radius | None = None,
+    strata: Sequence[str] = (),
+    allow_leakage: bool = False,
     progress: Progress[int] | None = None,
 ) -> Evaluation:
     """Evaluate exactly the images of the predictions.
@@ -82,6 +58,8 @@ def evaluate(
         bootstrap_rounds: rounds over patients for 95 % intervals, 0 for none.
         seed: of the bootstrap.
         radius: around points, 50 px if not given.
+        strata: what the images are divided by, see `evaluate.strata`.
+        allow_leakage: evaluate although patients or pictures lie in two parts; the result says so.
         progress: shows progress over the heatmaps.
 
     Returns:
@@ -89,50 +67,70 @@ def evaluate(
 
     Raises:
         PredictionsError: the predictions do not fit the data set, or a heatmap is missing or damaged.
+        LeakageError: patients, studies or pictures lie in two splits or folds.
         UsageError: an option is impossible for this data set.
     """
     if bootstrap_rounds < 0:
         raise UsageError(f"--bootstrap: expected a number of rounds of at least 0, got {bootstrap_rounds}")
     radius = radius or Radius()
+    leaked = refuse_leakage(data, allow_leakage)
     cases = Cases.of(predictions, data, split)
-    parts = _Parts(
-        image=image_figures(cases),
-        study=study_figures(cases),
-        classes=class_figures(cases),
-        heatmaps=heatmap_figures(cases, radius, progress),
-        precision=box_precision(cases),
-        boxes=box_froc(cases, radius),
-    )
-    curves, rounds_of = _curves(parts, cases.n_patients)
+    parts = Parts.of(cases, radius, progress)
+    curves = {
+        **image_curves(parts.image, parts.calibration, cases.n_patients),
+        **place_curves(parts.heatmaps, parts.boxes, cases.n_patients),
+    }
     resampled = Resampled({}, {}, [])
     if bootstrap_rounds and cases.n_patients:
+        rounds_of = curve_rounds(parts.image, parts.calibration, parts.heatmaps, parts.boxes)
         grids = {
-            name: (rounds_of[name], _grid(curve.x)) for name, curve in curves.items() if name in rounds_of
+            name: (rounds_of[name], grid(curve.x)) for name, curve in curves.items() if name in rounds_of
         }
         rng = np.random.default_rng(seed)
         resampled = bootstrap(parts.statistics, grids, cases.n_patients, bootstrap_rounds, rng)
-        curves = {name: _with_band(curve, resampled.bands.get(name)) for name, curve in curves.items()}
+        curves = {name: with_band(curve, resampled.bands.get(name)) for name, curve in curves.items()}
+    counted = {"count.leaks": len(leaked)} if allow_leakage else {}
     images, operating = _images(cases, parts)
+    found = strata_of(cases, parts, strata, bootstrap_rounds, np.random.default_rng(seed))
     return Evaluation(
-        figures={**point_estimates(parts.statistics, cases.n_patients), **_counts(cases, parts)},
+        figures={**point_estimates(parts.statistics, cases.n_patients), **_counts(cases, parts), **counted},
         intervals=resampled.intervals,
+        strata=found,
         curves=curves,
         images=images,
-        warnings=remarks(cases, radius, bootstrap_rounds, resampled.partly_undefined),
+        warnings=[
+            *(
+                f"Leakage, allowed by --allow-leakage: {leak}. All figures may be too good."
+                for leak in leaked
+            ),
+            *remarks(cases, radius, bootstrap_rounds, resampled.partly_undefined),
+        ],
         settings={
             "split": split,
             "radius": radius.value,
             "radius_unit": radius.unit,
             "bootstrap": bootstrap_rounds,
             "seed": seed,
+            "auroc_delong_ci95": _delong_interval(parts.image),
+            "strata": list(strata),
+            "allow_leakage": allow_leakage,
+            "leakage": leaked,
             "image_threshold": parts.image.threshold,
             "image_threshold_stored": "image" in predictions.thresholds,
             **operating,
+            "calibration": ScoreMap.from_json(predictions.info.get("calibration"), "predictions.json").method,
         },
     )
 
 
-def _counts(cases: Cases, parts: _Parts) -> Mapping[str, float | None]:
+def _delong_interval(image: ImageFigures) -> list[float] | None:
+    """95 % interval of `image.auroc` by DeLong, which takes images as independent; None where undefined."""
+    ranking = image.ranking
+    low, high = delong(ranking.scores[None], ranking.positive.astype(np.int64)).interval()
+    return None if np.isnan(low) else [low, high]
+
+
+def _counts(cases: Cases, parts: Parts) -> Mapping[str, float | None]:
     points, boxes = cases.with_known_points(), cases.with_known_boxes()
     positives = cases.truth.count(1)
 
@@ -157,46 +155,6 @@ def _counts(cases: Cases, parts: _Parts) -> Mapping[str, float | None]:
     }
 
 
-def _curves(parts: _Parts, n_patients: int) -> tuple[dict[str, Curve], dict[str, CurveRounds]]:
-    """Curves that are defined, and for those that get a band, how to compute it in a round."""
-    once = np.ones((1, n_patients))
-    curves: dict[str, Curve] = {}
-    true, false = parts.image.ranking.counts(once)
-    if true[0, -1] > 0 and false[0, -1] > 0:
-        recall, thresholds = true[0] / true[0, -1], parts.image.ranking.thresholds
-        curves["roc"] = Curve(false[0] / false[0, -1], recall, thresholds, "1 - specificity", "sensitivity")
-        precision = ratio(true[0, 1:], true[0, 1:] + false[0, 1:])
-        curves["pr"] = Curve(recall[1:], precision, thresholds[1:], "recall", "precision")
-    heatmaps = parts.heatmaps
-    for name, (rate, found), thresholds, x_label in (
-        ("froc", heatmaps.froc.rates(once), THRESHOLDS, "false positives per image"),
-        ("area_froc", heatmaps.area.rates(once), THRESHOLDS, "share of negative area called"),
-        ("boxes_froc", parts.boxes.rates(once), parts.boxes.thresholds, "false positives per image"),
-    ):
-        if not (np.isnan(rate).any() or np.isnan(found).any()):
-            curves[name] = Curve(rate[0], found[0], thresholds, x_label, "recall of points")
-    rounds: dict[str, CurveRounds] = {
-        "roc": parts.image.curve_rounds,
-        "froc": heatmaps.froc.curve_rounds,
-        "area_froc": heatmaps.area.curve_rounds,
-        "boxes_froc": parts.boxes.curve_rounds,
-    }
-    return curves, rounds
-
-
-def _grid(x: NDArray[np.float64]) -> NDArray[np.float64]:
-    distinct = np.unique(x)
-    return distinct if len(distinct) <= BAND_POINTS else np.linspace(0.0, distinct[-1], BAND_POINTS)
-
-
-def _with_band(curve: Curve, band: tuple[NDArray[np.float64], NDArray[np.float64]] | None) -> Curve:
-    if band is None or np.isnan(band[0]).any():
-        return curve
-    grid = _grid(curve.x)
-    low, high = (np.interp(curve.x, grid, edge) for edge in band)
-    return Curve(curve.x, curve.y, curve.thresholds, curve.x_label, curve.y_label, low, high)
-
-
 def _operating_row(rate: NDArray[np.float64], recall: NDArray[np.float64]) -> int:
     """The first of the falling thresholds that reaches the recall at 0.1 false positives per image.
 
@@ -210,7 +168,7 @@ def _operating_row(rate: NDArray[np.float64], recall: NDArray[np.float64]) -> in
     return 0
 
 
-def _images(cases: Cases, parts: _Parts) -> tuple[pl.DataFrame, dict[str, Any]]:
+def _images(cases: Cases, parts: Parts) -> tuple[pl.DataFrame, dict[str, Any]]:
     """One row per image, with its findings at the localization threshold, and that threshold."""
     n = len(cases.image_ids)
     found: list[int | None] = [None] * n

@@ -86,6 +86,7 @@ class Model:
             "sha256": self.record["sha256"],
             "preparation": self.record["preparation"],
             "thresholds": self.record["thresholds"],
+            **{k: self.record[k] for k in ("calibration", "operating_points") if k in self.record},
             "config": self.record["config"],
             "commit": self.record.get("commit", ""),
             "device": str(self.device),

@@ -11,6 +11,7 @@ import numpy as np
 from crepitus.evaluate.evaluation import Curve, Evaluation
 from crepitus.report import plots, tables
 from crepitus.report.summary import Confusion, Counts
+from crepitus.report.svg import with_unique_ids
 
 SAME_THRESHOLD: Final = 1e-6
 """A curve holds the operating threshold when one of its thresholds is this close."""
@@ -65,6 +66,13 @@ _KINDS: Final = (
     _Kind(
         "boxes_froc", "FROC of the boxes", "boxes.froc_score", "As FROC, with the detected boxes as marks."
     ),
+    _Kind(
+        "reliability",
+        "Reliability",
+        "calibration.ece",
+        "The images in up to 15 equally filled bins of rising score: the share that has a fracture, against "
+        "the mean score. Dots on the dashed line: the score can be read as a probability.",
+    ),
 )
 
 
@@ -96,12 +104,13 @@ def captioned_plots(
         "froc": lambda c: plots.froc(c, _mark_at(c, localization_threshold)),
         "area_froc": lambda c: plots.area_froc(c, _mark_at(c, localization_threshold)),
         "boxes_froc": plots.froc,
+        "reliability": plots.reliability,
     }
     made = []
     for kind in _KINDS:
         if kind.key in evaluation.curves:
             curve = evaluation.curves[kind.key]
-            svg = plots.with_unique_ids(draw[kind.key](curve), f"plot-{kind.key.replace('_', '-')}")
+            svg = with_unique_ids(draw[kind.key](curve), f"plot-{kind.key.replace('_', '-')}")
             made.append(Plot(kind.title, svg, _alt(kind, evaluation), _caption(kind, curve)))
     return made + _scores(evaluation, counts, confusion, threshold)
 
@@ -113,7 +122,10 @@ def _alt(kind: _Kind, evaluation: Evaluation) -> str:
 
 
 def _caption(kind: _Kind, curve: Curve) -> str:
-    return kind.caption + (" The band is the pointwise 95 % interval." if curve.low is not None else "")
+    if curve.low is None:
+        return kind.caption
+    what = "bars are" if kind.key == "reliability" else "band is"
+    return f"{kind.caption} The {what} the pointwise 95 % interval."
 
 
 def _mark_at(curve: Curve, threshold: float | None) -> plots.Mark | None:
@@ -138,4 +150,4 @@ def _scores(evaluation: Evaluation, counts: Counts, confusion: Confusion, thresh
         f"{counts.positive} fractured and {confusion.fp} of {counts.negative} normal images."
     )
     caption = "Distribution of the image score in images with and without a fracture."
-    return [Plot("Scores", plots.with_unique_ids(svg, "plot-scores"), alt, caption)]
+    return [Plot("Scores", with_unique_ids(svg, "plot-scores"), alt, caption)]

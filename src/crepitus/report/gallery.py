@@ -92,6 +92,7 @@ class Case:
     points: int | None
     found: int | None
     false_positives: int | None
+    body_part: str | None = None
 
 
 @dataclass(frozen=True)

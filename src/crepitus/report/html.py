@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from crepitus.evaluate.evaluation import Evaluation
 from crepitus.report import summary
 from crepitus.report.captions import captioned_plots
 from crepitus.report.gallery import GROUPS, Case, CasePictures, PredictionsFolder, choose, pictures
+from crepitus.report.strata import strata_context
 
 Predictions = PredictionsFolder
 
@@ -56,6 +58,7 @@ def write_report(
         "now": datetime.now(UTC) if now is None else now,
         **_origin(evaluation, predictions, data),
         **_results(evaluation, predictions, data),
+        **strata_context(evaluation),
         **_gallery(evaluation, predictions, data),
     }
     write_text(path, environment.get_template("report.html.j2").render(context))
@@ -119,7 +122,8 @@ def _gallery(evaluation: Evaluation, predictions: Predictions, data: DataSet) ->
             threshold=threshold,
             localization_threshold=localization_threshold,
         )
-        shown[case.group].append((case, made, _alt(case)))
+        part = data.row(case.image_id)["body_part"]
+        shown[case.group].append((replace(case, body_part=part), made, _alt(case)))
     return {
         "groups": [(group, sizes[group.key], shown[group.key]) for group in GROUPS],
         "any_case": any(shown.values()),

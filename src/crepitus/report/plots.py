@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import io
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
@@ -14,18 +12,9 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from crepitus.evaluate.evaluation import Curve
+from crepitus.report.svg import INK, SERIES, svg_of
 
 Values = NDArray[np.float64]
-
-INK: Final = "#010203"
-SERIES: Final = "#010204"
-SECOND: Final = "#010205"
-_PAGE_COLOURS: Final = {
-    INK: "currentColor",
-    SERIES: "var(--series, #0b5cad)",
-    SECOND: "var(--second, #8a6d00)",
-}
-"""Stand-ins that matplotlib accepts, and the CSS colours they become: legible on a light and a dark page."""
 
 FP_RATES: Final = (0.1, 0.2, 0.3, 0.4, 0.5)
 AREA_RATIOS: Final = (0.01, 0.10)
@@ -55,7 +44,7 @@ def roc(curve: Curve, mark: Mark | None = None) -> str:
     _band(axes, x, low, high, step=None)
     _line(axes, x, y)
     _mark(axes, mark)
-    return _svg(figure)
+    return svg_of(figure)
 
 
 def precision_recall(curve: Curve, prevalence: float | None = None, mark: Mark | None = None) -> str:
@@ -82,7 +71,7 @@ def precision_recall(curve: Curve, prevalence: float | None = None, mark: Mark |
     _band(axes, x, low, high, step="pre")
     _line(axes, x, y, drawstyle="steps-pre")
     _mark(axes, mark)
-    return _svg(figure)
+    return svg_of(figure)
 
 
 def froc(curve: Curve, mark: Mark | None = None) -> str:
@@ -96,7 +85,7 @@ def froc(curve: Curve, mark: Mark | None = None) -> str:
     _envelope(axes, x, y, low, high, start=0.0, end=1.0)
     _read_off(axes, x, y, FP_RATES)
     _mark(axes, mark)
-    return _svg(figure)
+    return svg_of(figure)
 
 
 def area_froc(curve: Curve, mark: Mark | None = None) -> str:
@@ -110,7 +99,18 @@ def area_froc(curve: Curve, mark: Mark | None = None) -> str:
     _envelope(axes, x, y, low, high, start=AREA_AXIS_START, end=1.0)
     _read_off(axes, x, y, AREA_RATIOS)
     _mark(axes, mark)
-    return _svg(figure)
+    return svg_of(figure)
+
+
+def reliability(curve: Curve) -> str:
+    """Observed share of fractures over the mean score of each bin, with the diagonal of a probability."""
+    figure, axes = _frame(curve.x_label, curve.y_label)
+    axes.plot([0, 1], [0, 1], color=INK, alpha=0.45, linewidth=0.9, dashes=(4, 3), label="calibrated")
+    axes.plot(curve.x, curve.y, "o-", color=SERIES, markersize=4.2, linewidth=1.4, clip_on=False)
+    if curve.low is not None and curve.high is not None:
+        axes.vlines(curve.x, curve.low, curve.high, color=SERIES, alpha=0.45, linewidth=2.2)
+    axes.legend(loc="upper left", fontsize=8, frameon=False, labelcolor=INK)
+    return svg_of(figure)
 
 
 def histogram(scores: Values, truth: NDArray[np.int64], threshold: float | None = None) -> str:
@@ -152,7 +152,7 @@ def histogram(scores: Values, truth: NDArray[np.int64], threshold: float | None 
             columnspacing=0.9,
             handletextpad=0.4,
         )
-    return _svg(figure)
+    return svg_of(figure)
 
 
 def _frame(x_label: str, y_label: str) -> tuple[Figure, Axes]:
@@ -265,36 +265,3 @@ def _mark(axes: Axes, mark: Mark | None) -> None:
         clip_on=False, label=mark.label,
     )  # fmt: skip
     axes.legend(loc="lower right", fontsize=8, frameon=False, labelcolor=INK, handletextpad=0.3)
-
-
-def _svg(figure: Figure) -> str:
-    """The figure as an SVG element to stand in a page: page colours, no ids twice, nothing external."""
-    stream = io.StringIO()
-    figure.savefig(stream, format="svg", metadata={"Date": None})
-    text = stream.getvalue()
-    text = text[text.index("<svg") :]
-    text = re.sub(r"<!--.*?-->", "", text, flags=re.DOTALL)
-    text = re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.DOTALL)
-    # Its rules would hold for the whole page; the page's own style sheet has them for plots.
-    text = re.sub(r"<style.*?</style>", "", text, flags=re.DOTALL)
-    text = re.sub(r'\sxmlns(:xlink)?="[^"]*"', "", text).replace("xlink:href", "href")
-    text = re.sub(r'(<svg[^>]*?) width="[^"]*"', r"\1", text, count=1)
-    text = re.sub(r'(<svg[^>]*?) height="[^"]*"', r"\1", text, count=1)
-    text = text.replace("<svg", '<svg class="plot" aria-hidden="true" focusable="false"', 1)
-    text = re.sub(r'\bd="[^"]*"', lambda m: re.sub(r"(\.\d\d)\d+", r"\1", m[0]), text)
-    for stand_in, colour in _PAGE_COLOURS.items():
-        text = text.replace(stand_in, colour)
-    return re.sub(r"\s*\n\s*", "\n", text)
-
-
-def with_unique_ids(svg: str, prefix: str) -> str:
-    """The SVG with every id numbered under `prefix`, so that several can stand in one page.
-
-    Matplotlib draws some ids at random; numbering makes the same figures give the same file.
-    """
-    ids = list(dict.fromkeys(re.findall(r'\bid="([^"]+)"', svg)))
-    used = [i for i in ids if f"#{i}" in svg]
-    names = {old: f"{prefix}-{number}" for number, old in enumerate(used)}
-    svg = re.sub(r'\sid="([^"]+)"', lambda m: f' id="{names[m[1]]}"' if m[1] in names else "", svg)
-    svg = re.sub(r'href="#([^"]+)"', lambda m: f'href="#{names[m[1]]}"', svg)
-    return re.sub(r"url\(#([^)]+)\)", lambda m: f"url(#{names[m[1]]})", svg)

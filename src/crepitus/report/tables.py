@@ -33,6 +33,7 @@ SECTIONS: Final[Mapping[str, str]] = {
     "study": "Is there a fracture? One answer per study",
     "class": "Which class?",
     "calibration": "Can the score be read as a probability?",
+    "doubt": "What is left to a reader?",
     "count": "What was counted",
 }
 OTHER_SECTION: Final = "Further figures"
@@ -108,6 +109,18 @@ _KNOWN: Final[Mapping[str, tuple[str, str]]] = {
         "How far, on average, the score is from the observed share of fractures (15 equally filled bins); "
         "0 is perfect.",
     ),
+    "doubt.share": (
+        "Images in doubt",
+        "The share of images between the two thresholds of the doubt tier, left to a reader.",
+    ),
+    "doubt.missed": (
+        "Fractures called clear",
+        "The share of fractured images below the doubt tier, called clear without a reader.",
+    ),
+    "doubt.false_alarms": (
+        "Normals called fractured",
+        "The share of normal images above the doubt tier, called fractured without a reader.",
+    ),
     "calibration.brier": (
         "Brier score",
         "Mean squared difference between score and truth; 0 is perfect, always saying 0.5 gives 0.25.",
@@ -124,6 +137,7 @@ _COUNTS: Final[Mapping[str, str]] = {
     "boxes": "Annotated fracture boxes",
     "boxes_unknown": "Images with a fracture but no box",
     "heatmaps": "Heatmaps",
+    "leaks": "Kinds of leakage, allowed",
     "studies": "Studies",
 }
 _RECALL_AT_RATE: Final = re.compile(r"(localization|boxes)\.recall_at_fp_([0-9.]+)")

@@ -170,7 +170,7 @@ def image_ids(names: Iterable[str]) -> list[str]:
     for name, stem in zip(names, stems, strict=True):
         chosen = stem if counts[stem] == 1 else _as_id(str(Path(name).with_suffix("")))
         if chosen in taken or (chosen != stem and chosen in counts):
-            chosen = f"{chosen[:87]}-{hashlib.sha256(name.encode()).hexdigest()[:12]}"
+            chosen = f"{chosen[:87]}-{hashlib.sha256(name.encode('utf-8', 'surrogatepass')).hexdigest()[:12]}"
         taken.add(chosen)
         ids.append(chosen)
     return ids
@@ -179,7 +179,7 @@ def image_ids(names: Iterable[str]) -> list[str]:
 def _as_id(text: str) -> str:
     clean = re.sub(r"[^A-Za-z0-9._-]+", "_", text).lstrip(".") or "image"
     if len(clean) > 100:
-        clean = f"{clean[:87]}-{hashlib.sha256(text.encode()).hexdigest()[:12]}"
+        clean = f"{clean[:87]}-{hashlib.sha256(text.encode('utf-8', 'surrogatepass')).hexdigest()[:12]}"
     return clean if is_image_id(clean) else "image"
 
 

@@ -7,10 +7,18 @@
   var groups = Array.from(document.querySelectorAll(".group"));
   var buttons = Array.from(controls.querySelectorAll("[data-show]"));
   var order = document.getElementById("order");
+  var part = document.getElementById("part");
   var status = document.getElementById("shown");
   var dialog = document.querySelector("dialog");
   var stage = dialog.querySelector(".stage");
   var current = null;
+
+  // A filter by body part is offered where there is a choice.
+  var parts = Array.from(new Set(Array.from(document.querySelectorAll(".case"), function (card) {
+    return card.dataset.part;
+  }))).sort();
+  parts.forEach(function (name) { part.add(new Option(name, name)); });
+  part.parentElement.hidden = parts.length < 2;
 
   function all(root) { return Array.from(root.querySelectorAll(".case")); }
 
@@ -19,7 +27,10 @@
     buttons.forEach(function (button) {
       button.setAttribute("aria-pressed", String(button.dataset.show === key));
     });
-    var visible = groups.reduce(function (sum, group) { return sum + (group.hidden ? 0 : all(group).length); }, 0);
+    document.querySelectorAll(".case").forEach(function (card) {
+      card.hidden = part.value !== "" && card.dataset.part !== part.value;
+    });
+    var visible = visibleCases().length;
     status.textContent = visible === 1 ? "1 case" : visible + " cases";
   }
 
@@ -37,11 +48,15 @@
     });
   }
 
+  function visibleCases() {
+    return groups.filter(function (group) { return !group.hidden; }).reduce(function (list, group) {
+      return list.concat(all(group).filter(function (card) { return !card.hidden; }));
+    }, []);
+  }
+
   // The cases that can be enlarged, in the order in which they stand on the page now.
   function visibleButtons() {
-    return groups.filter(function (group) { return !group.hidden; }).reduce(function (list, group) {
-      return list.concat(Array.from(group.querySelectorAll(".enlarge")));
-    }, []);
+    return visibleCases().map(function (card) { return card.querySelector(".enlarge"); }).filter(Boolean);
   }
 
   function enlarge(button) {
@@ -62,6 +77,9 @@
     button.addEventListener("click", function () { show(button.dataset.show); });
   });
   order.addEventListener("change", sort);
+  part.addEventListener("change", function () {
+    show(buttons.find(function (button) { return button.getAttribute("aria-pressed") === "true"; }).dataset.show);
+  });
   document.querySelectorAll(".enlarge").forEach(function (button) {
     button.addEventListener("click", function () { enlarge(button); });
   });
