@@ -1,6 +1,6 @@
 """How often the 95 % intervals hold the truth, on simulated data whose truth is known.
 
-    python benchmarks/coverage.py --out build/coverage.json
+    python benchmarks/interval_coverage.py --out build/coverage.json
 
 A repetition draws 100 patients with two images each, evaluates them and bootstraps over patients, as evaluate
 does. An honest interval holds the true figure in about 95 % of the repetitions; 93 to 97 % is asked for.
