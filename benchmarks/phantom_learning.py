@@ -20,10 +20,12 @@ from pathlib import Path
 import cv2
 import numpy as np
 import polars as pl
-import timm
 import torch
 from sklearn.metrics import roc_auc_score
 
+from timm.models.resnet import BasicBlock, ResNet
+
+from crepitus.methods.parts.precision import autocast
 from crepitus.phantom.generate import Request, make_image
 from record import write_result
 
@@ -100,11 +102,17 @@ def scores(network: torch.nn.Module, pixels: np.ndarray, batch: int = 64) -> np.
     """Logits of all images."""
     network.eval()
     found = []
-    with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16):
+    with torch.inference_mode(), autocast("auto", "cpu"):
         for start in range(0, len(pixels), batch):
             x = prepared(pixels[start : start + batch]).to(memory_format=torch.channels_last)
             found.append(network(x)[:, 0].float())
     return torch.cat(found).numpy()
+
+
+def small_network() -> torch.nn.Module:
+    """Four residual blocks, 16 to 128 channels: trains on two processor cores in minutes."""
+    stem = {"stem_width": 8, "stem_type": "deep"}
+    return ResNet(BasicBlock, [1, 1, 1, 1], num_classes=1, in_chans=1, channels=(16, 32, 64, 128), **stem)
 
 
 def trained(
@@ -113,11 +121,11 @@ def trained(
     """A network trained on image labels; prints the AUROC on the images of `watch` as it goes."""
     torch.manual_seed(options.seed)
     generator = torch.Generator().manual_seed(options.seed)
-    network = timm.create_model(options.arch, num_classes=1, in_chans=1).to(memory_format=torch.channels_last)
+    network = small_network().to(memory_format=torch.channels_last)
     optimizer = torch.optim.AdamW(network.parameters(), lr=options.lr, weight_decay=0.02)
     steps = options.epochs * (len(pixels) // options.batch)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, options.lr, total_steps=steps, pct_start=0.15)
-    target = torch.from_numpy(labels).float()
+    target = torch.tensor(labels, dtype=torch.float32)
     for epoch in range(options.epochs):
         network.train()
         order = torch.randperm(len(pixels), generator=generator)
@@ -125,7 +133,7 @@ def trained(
         for start in range(0, len(order) - options.batch + 1, options.batch):
             pick = order[start : start + options.batch]
             x = augmented(prepared(pixels[pick.numpy()]), generator).to(memory_format=torch.channels_last)
-            with torch.autocast("cpu", torch.bfloat16):
+            with autocast("auto", "cpu"):
                 out = network(x)[:, 0]
             loss = torch.nn.functional.binary_cross_entropy_with_logits(out.float(), target[pick])
             optimizer.zero_grad()
@@ -133,7 +141,7 @@ def trained(
             torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
             optimizer.step()
             schedule.step()
-            total += float(loss)
+            total += float(loss.detach())
         note = ""
         if epoch % 4 == 3 or epoch == options.epochs - 1:
             note = f", AUROC {roc_auc_score(watch[1], scores(network, watch[0])):.3f}"
@@ -182,10 +190,9 @@ def main() -> None:
     parser.add_argument("--test", type=int, default=2200)
     parser.add_argument("--size", type=int, default=256)
     parser.add_argument("--preset", default="default")
-    parser.add_argument("--arch", default="resnet18")
-    parser.add_argument("--epochs", type=int, default=30)
-    parser.add_argument("--batch", type=int, default=32)
-    parser.add_argument("--lr", type=float, default=1e-3)
+    parser.add_argument("--epochs", type=int, default=20)
+    parser.add_argument("--batch", type=int, default=16)
+    parser.add_argument("--lr", type=float, default=3e-3)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--cache", type=Path, default=Path("build/phantom-cache"))
     parser.add_argument("--plot", type=Path)
@@ -201,7 +208,11 @@ def main() -> None:
     found, twins = scores(network, tx), scores(network, wx)
     bins = recall_by_visibility(found, test)
     if options.plot:
-        plot(bins, options.plot, f"{options.scene}: {options.arch}, image labels, {options.train} images")
+        plot(
+            bins,
+            options.plot,
+            f"{options.scene}: small residual network, image labels, {options.train} images",
+        )
     figures = {
         "scene": options.scene,
         "train_images": len(x),

@@ -92,6 +92,14 @@ class Solid:
 
 
 @compiled
+def strides(f: FieldArray) -> tuple[int, int, int]:
+    """Steps from a cell to its neighbours along x, y and z in the flat field."""
+    dz = f.shape[3]
+    dy = f.shape[2] * dz
+    return f.shape[1] * dy, dy, dz
+
+
+@compiled
 def locate(
     f: FieldArray, origin: FloatArray, spacing: float, x: float, y: float, z: float
 ) -> tuple[int, float, float, float]:
@@ -126,9 +134,7 @@ def _sample_many(
     f: FieldArray, origin: FloatArray, spacing: float, points: FloatArray, out: FloatArray
 ) -> None:
     flat = f.reshape(-1)
-    dz = f.shape[3]
-    dy = f.shape[2] * dz
-    dx = f.shape[1] * dy
+    dx, dy, dz = strides(f)
     for n in range(points.shape[0]):
         cell, wx, wy, wz = locate(f, origin, spacing, points[n, 0], points[n, 1], points[n, 2])
         off = False

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crepitus.phantom.solid.compiled import compiled
-from crepitus.phantom.solid.field import FieldArray, interpolate, locate
+from crepitus.phantom.solid.field import FieldArray, interpolate, locate, strides
 from crepitus.phantom.xray.beam import SAFE_STEP, enter, grain_at
 
 FloatArray = NDArray[np.float64]
@@ -37,9 +37,7 @@ def add_tissue(
         high[k] += spacing * (f.shape[k] - 1)
     grain = np.zeros((3, 3))
     flat = f.reshape(-1)
-    dz = f.shape[3]
-    dy = f.shape[2] * dz
-    dx = f.shape[1] * dy
+    dx, dy, dz = strides(f)
     cells, size = texture.reshape(-1), texture.shape[0]
     grain[0, 1], grain[1, 0], grain[2, 2] = 0.35 / cell, 1.0 / cell, 1.0 / cell
     for row in range(out.shape[1]):
@@ -87,9 +85,7 @@ def add_chord(
 ) -> None:
     """Add the path length through a homogeneous solid, as gas or metal, shape (rows, columns), mm."""
     flat = f.reshape(-1)
-    dz = f.shape[3]
-    dy = f.shape[2] * dz
-    dx = f.shape[1] * dy
+    dx, dy, dz = strides(f)
     o, d = np.empty(3), np.empty(3)
     low, high = origin.copy(), origin.copy()
     for k in range(3):

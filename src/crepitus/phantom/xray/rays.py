@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from crepitus.phantom.injuries.fracture_kernels import kept, part_of
 from crepitus.phantom.solid.compiled import compiled
-from crepitus.phantom.solid.field import FieldArray, interpolate, locate
+from crepitus.phantom.solid.field import FieldArray, interpolate, locate, strides
 from crepitus.phantom.xray.beam import SAFE_STEP, enter, grain_at
 
 FloatArray = NDArray[np.float64]
@@ -65,9 +65,7 @@ def _misses(
 ) -> bool:
     """Whether a ray stays farther than `reach` mm from the surface."""
     flat = f.reshape(-1)
-    dz = f.shape[3]
-    dy = f.shape[2] * dz
-    dx = f.shape[1] * dy
+    dx, dy, dz = strides(f)
     while t < end:
         n0, wx, wy, wz = locate(f, origin, spacing, o[0] + t * d[0], o[1] + t * d[1], o[2] + t * d[2])
         distance = interpolate(flat, n0, dx, dy, dz, wx, wy, wz)
@@ -108,9 +106,7 @@ def _march(
 ) -> None:
     """Integrate along one ray from t to end; sums: compact, trabecular, occupied, in steps."""
     flat = f.reshape(-1)
-    dz = f.shape[3]
-    dy = f.shape[2] * dz
-    dx = f.shape[1] * dy
+    dx, dy, dz = strides(f)
     cells, size = texture.reshape(-1), texture.shape[0]
     count = surfaces.shape[0]
     curved = f.shape[3] > 4
