@@ -51,8 +51,9 @@ format: $(STAMP) ## bring the code into the project's format
 # 50 px on 1,024 px as a share of the image's side: 50 px of 256 would reach over a whole limb.
 demo: $(STAMP) ## from nothing to a report: phantoms, training, prediction, evaluation (under 10 minutes)
 	rm -rf $(DEMO)
-	@printf '\n1/6  400 synthetic radiographs of hips, as PNG and as DICOM\n'
-	$(CREPITUS) phantom femur --preset easy --count 400 --size 256 --seed 7 --dicom --out $(DEMO)/data
+	@printf '\n1/6  400 synthetic radiographs of hips, and 8 more as DICOM files\n'
+	$(CREPITUS) phantom femur --preset easy --kind A3 --count 400 --size 256 --seed 7 --out $(DEMO)/data
+	$(CREPITUS) phantom femur --preset easy --kind A3 --count 8 --size 256 --seed 8 --dicom --out $(DEMO)/new
 	@printf '\n2/6  five folds, no patient in two of them\n'
 	$(CREPITUS) split $(DEMO)/data --folds 5 --seed 0
 	@printf '\n3/6  training on the fracture points, fold 0 kept for the test\n'
@@ -61,9 +62,8 @@ demo: $(STAMP) ## from nothing to a report: phantoms, training, prediction, eval
 	$(CREPITUS) predict $(DEMO)/run $(DEMO)/data --split test --out $(DEMO)/predictions
 	@printf '\n5/6  evaluation and report\n'
 	$(CREPITUS) evaluate $(DEMO)/predictions --data $(DEMO)/data --bootstrap 1000 --radius-rel 0.0488
-	@printf '\n6/6  one DICOM file, the way a hospital would ask: the test image with the highest score\n'
-	@image=$$(tail -n +2 $(DEMO)/predictions/images.csv | LC_ALL=C sort -t, -k2,2gr | head -n 1 | cut -d, -f1); \
-	set -x; $(CREPITUS) predict $(DEMO)/run $(DEMO)/data/dicom/$$image.dcm --out $(DEMO)/dicom
+	@printf '\n6/6  DICOM files of 8 new patients, the way a hospital would ask\n'
+	$(CREPITUS) predict $(DEMO)/run $(DEMO)/new/dicom --out $(DEMO)/dicom
 	@printf '\nReport:           %s\n' $(DEMO)/predictions/report.html
 	@printf 'Overlay pictures: %s\n' $$(find $(DEMO)/dicom -name '*.png' | LC_ALL=C sort)
 

@@ -11,7 +11,7 @@ from crepitus.phantom.anatomy.part import Part
 from crepitus.phantom.anatomy.pelvis_shape import REFERENCE_HALF_MM, HipFrame, PelvisShape, draw_shape
 from crepitus.phantom.anatomy.plates import fitted_plate
 from crepitus.phantom.scene import Person
-from crepitus.phantom.solid.clay import Clay, Stuff, curve
+from crepitus.phantom.solid.clay import Clay, Region, Stuff, curve
 from crepitus.phantom.solid.field import CORTEX, DISTANCE, FILL, grain_along
 from crepitus.phantom.solid.textures import smooth_noise
 
@@ -24,13 +24,21 @@ _OPENING = np.array([0.70, 0.62, 0.35]) / np.linalg.norm([0.70, 0.62, 0.35])
 
 
 def build_hip_bone(
-    generator: Generator, person: Person, measures: HipMeasures, side: str, shape: PelvisShape | None = None
+    generator: Generator,
+    person: Person,
+    measures: HipMeasures,
+    side: str,
+    shape: PelvisShape | None = None,
+    region: Region | None = None,
 ) -> Part:
-    """The hip bone of one side, "R" (x < 0) or "L"; `shape` is shared by both sides, drawn if None."""
+    """The hip bone of one side, "R" (x < 0) or "L"; `shape` is shared by both sides, drawn if None.
+
+    Only what lies in `region` is built, see `Clay`.
+    """
     shape = draw_shape(generator, person, measures) if shape is None else shape
     frame = HipFrame(shape, side, generator.normal(0.0, 1.0, 3))
     low, high = frame.path((-3.0, -182.0, -122.0), (168.0, 88.0, 66.0))
-    clay = Clay(np.minimum(low, high), np.maximum(low, high), SPACING_MM)
+    clay = Clay(np.minimum(low, high), np.maximum(low, high), SPACING_MM, region)
     centre = np.array([frame.sign * shape.half_mm, 0.0, 0.0])
     socket = measures.head_radius_mm + shape.joint_mm
     _wing(clay, frame)

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from crepitus.phantom.anatomy.pelvis_shape import PelvisShape
 from crepitus.phantom.scene import Person
-from crepitus.phantom.solid.clay import Clay, Stuff, curve
+from crepitus.phantom.solid.clay import Clay, Region, Stuff, curve
 from crepitus.phantom.solid.field import FILL
 from crepitus.phantom.solid.textures import smooth_noise
 from crepitus.phantom.xray.project import Tissue
@@ -18,11 +18,14 @@ Generator = np.random.Generator
 SPACING_MM = 6.0
 
 
-def build_tissue(generator: Generator, person: Person, shape: PelvisShape) -> tuple[Tissue, ...]:
-    """Trunk and thighs as one solid."""
+def build_tissue(
+    generator: Generator, person: Person, shape: PelvisShape, region: Region | None = None
+) -> tuple[Tissue, ...]:
+    """Trunk and thighs as one solid, what lies in `region` of them."""
     k, fat, m = shape.size, person.fat_mm, person.muscle
     hx = shape.half_mm
-    clay = Clay(np.array([-245.0, -300.0, -165.0]), np.array([245.0, 290.0, 150.0]), SPACING_MM)
+    low, high = np.array([-245.0, -300.0, -165.0]), np.array([245.0, 290.0, 150.0])
+    clay = Clay(low, high, SPACING_MM, region)
     lean = Stuff(fat, 0.88, 25.0)
     wide = np.array([1.0, 0.0, 0.0])
     trunk = curve(np.array([[0, -300.0, -8], [0, -180, -10], [0, -90, -12], [0, -10, -14], [0, 40, -14]]), 8)

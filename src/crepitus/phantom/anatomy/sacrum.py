@@ -9,7 +9,7 @@ from crepitus.phantom.anatomy.measures import HipMeasures
 from crepitus.phantom.anatomy.part import Part
 from crepitus.phantom.anatomy.pelvis_shape import PelvisShape, draw_shape
 from crepitus.phantom.scene import Person, Site
-from crepitus.phantom.solid.clay import Clay, Stuff, curve
+from crepitus.phantom.solid.clay import Clay, Region, Stuff, curve
 from crepitus.phantom.solid.field import Solid, grain_along
 from crepitus.phantom.solid.outline import outline
 from crepitus.phantom.solid.textures import smooth_noise
@@ -56,12 +56,16 @@ def build_sacrum(
     shape: PelvisShape | None = None,
     *,
     spine: bool = True,
+    region: Region | None = None,
 ) -> Part:
-    """Sacrum with coccyx ("sacrum") and, with `spine`, L3 to L5 ("lumbar"); `shape` is drawn if None."""
+    """Sacrum with coccyx ("sacrum") and, with `spine`, L3 to L5 ("lumbar"); `shape` is drawn if None.
+
+    Only what lies in `region` is built of the sacrum, see `Clay`.
+    """
     shape = draw_shape(generator, person, measures) if shape is None else shape
     frame = _Frame(shape, float(36.0 + 5.0 * np.clip(generator.standard_normal(), -2, 2)))
     ends = frame.path((-60, -24, 30), (60, -24, 30), (-60, 135, -35), (60, 150, 35), (0, -20, -40))
-    clay = Clay(ends.min(axis=0) - 4.0, ends.max(axis=0) + 4.0, SPACING_MM)
+    clay = Clay(ends.min(axis=0) - 4.0, ends.max(axis=0) + 4.0, SPACING_MM, region)
     _mass(clay, frame)
     _bodies(clay, frame)
     clay.roughen(smooth_noise(), 1.1, 5.0, generator.uniform(0, 150, 3))

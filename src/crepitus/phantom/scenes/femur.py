@@ -28,6 +28,9 @@ from crepitus.phantom.xray.project import Bone
 
 Generator = np.random.Generator
 
+_REGION_MM = np.array([140.0, 140.0, 190.0])
+"""Half the size of the box around the hip that the field of the film can show."""
+
 SOURCE_MM = 1150.0
 
 
@@ -45,10 +48,12 @@ def _anatomy(generator: Generator, person: Person) -> Anatomy:
     measures = draw_hip_measures(generator, person)
     shape = draw_shape(generator, person, measures)
     side = "R" if generator.random() < 0.5 else "L"
-    hip = build_hip_bone(generator, person, measures, side, shape)
-    sacrum = build_sacrum(generator, person, measures, shape, spine=False)
-    femur = build_femur(generator, person, measures, side)
     out = -1.0 if side == "R" else 1.0
+    middle = np.array([out * (shape.half_mm + 12.0), 20.0, 0.0])
+    region = (middle - _REGION_MM, middle + _REGION_MM)
+    hip = build_hip_bone(generator, person, measures, side, shape, region)
+    sacrum = build_sacrum(generator, person, measures, shape, spine=False, region=region)
+    femur = build_femur(generator, person, measures, side)
     # The leg lies turned outwards, or is held inwards so that the neck is seen at full length.
     outward = float(np.clip(generator.normal(-2.0, 9.0), -18.0, 18.0))
     spread, bent = np.clip(generator.normal(0.0, [3.0, 3.0]), -7.0, 7.0)
@@ -57,7 +62,7 @@ def _anatomy(generator: Generator, person: Person) -> Anatomy:
     bones = [Bone(solid) for part in (hip, sacrum) for solid in part.solids]
     bones += [Bone(solid, motion=leg) for solid in femur.solids]
     centre = leg.apply(femur.landmarks[f"neck-{side}"][1][None])[0]
-    tissue = build_tissue(generator, person, shape)
+    tissue = build_tissue(generator, person, shape, region)
     return Anatomy("HIP", person, tuple(bones), tissue, femur.landmarks, femur.sites, centre)
 
 

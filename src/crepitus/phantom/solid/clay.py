@@ -28,6 +28,9 @@ FloatArray = NDArray[np.float64]
 
 IDENTITY = np.eye(3)
 
+Region = tuple[FloatArray, FloatArray]
+"""Lower and upper corner of a box in body coordinates, mm."""
+
 
 @dataclass(frozen=True)
 class Stuff:
@@ -45,9 +48,16 @@ class Stuff:
 
 
 class Clay:
-    """A solid under construction on a grid from `low_mm` to `high_mm`, shapes (3,)."""
+    """A solid under construction on a grid from `low_mm` to `high_mm`, shapes (3,).
 
-    def __init__(self, low_mm: FloatArray, high_mm: FloatArray, spacing_mm: float) -> None:
+    Only what lies in `region`, a pair of corners, is built: nothing is spent on parts that no ray meets.
+    """
+
+    def __init__(
+        self, low_mm: FloatArray, high_mm: FloatArray, spacing_mm: float, region: Region | None = None
+    ) -> None:
+        if region is not None:
+            low_mm, high_mm = np.maximum(low_mm, region[0]), np.minimum(high_mm, region[1])
         self.origin_mm = np.asarray(low_mm, dtype=np.float64)
         self.spacing_mm = float(spacing_mm)
         shape = np.ceil((np.asarray(high_mm) - self.origin_mm) / spacing_mm).astype(int) + 1
