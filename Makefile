@@ -51,8 +51,8 @@ format: $(STAMP) ## bring the code into the project's format
 # 50 px on 1,024 px as a share of the image's side: 50 px of 256 would reach over a whole limb.
 demo: $(STAMP) ## from nothing to a report: phantoms, training, prediction, evaluation (under 10 minutes)
 	rm -rf $(DEMO)
-	@printf '\n1/6  400 synthetic radiographs of hips, and 8 more as DICOM files\n'
-	$(CREPITUS) phantom femur --preset easy --kind A3 --count 400 --size 256 --seed 7 --out $(DEMO)/data
+	@printf '\n1/6  360 synthetic radiographs of hips, and 8 more as DICOM files\n'
+	$(CREPITUS) phantom femur --preset easy --kind A3 --count 360 --size 256 --seed 7 --out $(DEMO)/data
 	$(CREPITUS) phantom femur --preset easy --kind A3 --count 8 --size 256 --seed 8 --dicom --out $(DEMO)/new
 	@printf '\n2/6  five folds, no patient in two of them\n'
 	$(CREPITUS) split $(DEMO)/data --folds 5 --seed 0
