@@ -22,7 +22,6 @@ import numpy as np
 import polars as pl
 import torch
 from sklearn.metrics import roc_auc_score
-
 from timm.models.resnet import BasicBlock, ResNet
 
 from crepitus.methods.parts.precision import autocast
@@ -211,7 +210,7 @@ def main() -> None:
         plot(
             bins,
             options.plot,
-            f"{options.scene}: small residual network, image labels, {options.train} images",
+            f"{options.scene}: image labels, {options.train} images",
         )
     figures = {
         "scene": options.scene,

@@ -91,7 +91,7 @@ def confounders(kind: SceneKind, request: Request) -> Iterator[np.ndarray]:
         ]
         with_extras = Subject(subject.anatomy, Injury(), extras, subject.textures)
         shot = shot_of(kind, subject, seed, request.size)
-        names += [name for name, value in shot.notes.items() if value]
+        names += [name for name, value in shot.notes.items() if value and not metal]
         for name in names:
             wanted.setdefault(name, (with_extras, shot))
     for name, (with_extras, shot) in sorted(wanted.items()):

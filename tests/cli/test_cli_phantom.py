@@ -276,7 +276,7 @@ def test_a_full_disk_is_one_line_and_leaves_no_whole_set(tmp_path, capsys, two_v
     def full_disk(self, *args, **kwargs):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    monkeypatch.setattr(Image.Image, "save", full_disk)
+    monkeypatch.setattr(Path, "write_bytes", full_disk)
     assert run("phantom", SCENE, "--count", 1, "--size", 64, "--out", tmp_path / "x") == 2
     assert capsys.readouterr().err.strip() == f"crepitus: {os.strerror(errno.ENOSPC)}"
     assert not (tmp_path / "x" / "dataset.json").exists()
