@@ -85,10 +85,8 @@ def confounders(kind: SceneKind, request: Request) -> Iterator[np.ndarray]:
     for seed in range(TRIES):
         extras = kind.extras(np.random.default_rng(seed), subject.anatomy, seed % 3 == 0)
         notes = {k: v for k, v in extras.notes.items() if v and k != "metal_kind"}
-        names = [
-            *notes,
-            *([f"metal: {extras.notes['metal_kind']}"] if extras.notes.get("metal_kind") else []),
-        ]
+        metal = extras.notes.get("metal_kind")
+        names = [f"metal: {metal}"] if metal else list(notes)
         with_extras = Subject(subject.anatomy, Injury(), extras, subject.textures)
         shot = shot_of(kind, subject, seed, request.size)
         names += [name for name, value in shot.notes.items() if value and not metal]
