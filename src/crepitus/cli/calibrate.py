@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from crepitus.cli.common import JsonOption, print_json, progress, say
+from crepitus.cli.common import JsonOption, SplitOption, print_json, progress, say
 from crepitus.cli.radius import RadiusMm, RadiusPx, RadiusRel, radius_of
 from crepitus.errors import PredictionsError
 
@@ -39,9 +39,7 @@ def calibrate(
         Path, typer.Argument(help="Predictions of validation images, or of a new site.", show_default=False)
     ],
     data: Annotated[Path, typer.Option("--data", help="Data set that was predicted, with its truth.")],
-    split: Annotated[
-        str | None, typer.Option(help="Only the images of this split: train, val or test. Default: all.")
-    ] = None,
+    split: SplitOption = None,
     sensitivity: Annotated[
         float | None, typer.Option(help="The highest image threshold with at least this sensitivity.")
     ] = None,

@@ -20,6 +20,14 @@ JsonOption = Annotated[
     bool, typer.Option("--json", help="Print the result as JSON on standard output, and nothing else there.")
 ]
 
+SplitOption = Annotated[
+    str | None, typer.Option(help="Only the images of this split: train, val or test. Default: all.")
+]
+AllowLeakageOption = Annotated[
+    bool,
+    typer.Option("--allow-leakage", help="Go on although patients or pictures lie in two splits or folds."),
+]
+
 messages = Console(stderr=True, soft_wrap=True, highlight=False)
 """Progress and messages go to standard error, so that standard output stays clean for results."""
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from crepitus.cli.common import JsonOption, print_json, progress, say
+from crepitus.cli.common import AllowLeakageOption, JsonOption, SplitOption, print_json, progress, say
 from crepitus.cli.radius import RadiusMm, RadiusPx, RadiusRel, radius_of
 
 if TYPE_CHECKING:
@@ -23,9 +23,7 @@ def compare(
         Path, typer.Argument(metavar="B", help="Another one of the same images.", show_default=False)
     ],
     data: Annotated[Path, typer.Option("--data", help="Data set folder that was predicted.")],
-    split: Annotated[
-        str | None, typer.Option(help="Only the images of this split: train, val or test. Default: all.")
-    ] = None,
+    split: SplitOption = None,
     bootstrap: Annotated[
         int, typer.Option(min=0, help="Rounds of the paired bootstrap over patients; 0: none.")
     ] = 1000,
@@ -33,12 +31,7 @@ def compare(
     radius_px: RadiusPx = None,
     radius_mm: RadiusMm = None,
     radius_rel: RadiusRel = None,
-    allow_leakage: Annotated[
-        bool,
-        typer.Option(
-            "--allow-leakage", help="Go on although patients or pictures lie in two splits or folds."
-        ),
-    ] = False,
+    allow_leakage: AllowLeakageOption = False,
     out: Annotated[Path | None, typer.Option(help="File for the result as JSON.")] = None,
     as_json: JsonOption = False,
 ) -> None:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from crepitus.cli.common import JsonOption, print_json, progress, say
+from crepitus.cli.common import AllowLeakageOption, JsonOption, SplitOption, print_json, progress, say
 from crepitus.cli.radius import RadiusMm, RadiusPx, RadiusRel, radius_of
 
 if TYPE_CHECKING:
@@ -32,9 +32,7 @@ _NO_WORST = "No stratum is called the worst: fewer than two of them have 10 imag
 def evaluate(
     predictions: Annotated[Path, typer.Argument(help="Predictions folder, of this program or another.")],
     data: Annotated[Path, typer.Option("--data", help="Data set folder that was predicted.")],
-    split: Annotated[
-        str | None, typer.Option(help="Only the images of this split: train, val or test. Default: all.")
-    ] = None,
+    split: SplitOption = None,
     bootstrap: Annotated[
         int, typer.Option(min=0, help="Rounds of the bootstrap over patients for 95 % intervals; 0: none.")
     ] = 0,
@@ -49,12 +47,7 @@ def evaluate(
     radius_px: RadiusPx = None,
     radius_mm: RadiusMm = None,
     radius_rel: RadiusRel = None,
-    allow_leakage: Annotated[
-        bool,
-        typer.Option(
-            "--allow-leakage", help="Go on although patients or pictures lie in two splits or folds."
-        ),
-    ] = False,
+    allow_leakage: AllowLeakageOption = False,
     out: Annotated[
         Path | None,
         typer.Option(help="Folder for evaluation.json and report.html. Default: the predictions folder."),
