@@ -7,7 +7,7 @@ import pytest
 from crepitus.phantom.extras import cloth, lines
 from crepitus.phantom.extras.canvas import Canvas, tube_profile
 from crepitus.phantom.extras.marks import draw_marker, draw_text, letter_mask
-from crepitus.phantom.extras.overlays import SHARES, draw_grid, draw_overlays, draw_things, overlay_notes
+from crepitus.phantom.extras.overlays import SHARES, draw_grid, draw_things, overlay_notes
 from crepitus.phantom.render import _burned
 from crepitus.phantom.scene import Text
 from crepitus.phantom.xray.physics import BONE, LEAD, SOFT, STEEL
@@ -34,7 +34,7 @@ def test_tube_profile_is_the_chord_of_a_ring():
 @pytest.mark.parametrize("region", REGIONS)
 def test_overlays_have_the_size_of_the_image(region):
     for seed in range(25):
-        for overlay in draw_overlays(np.random.default_rng(seed), 64, 2.0, "R", region):
+        for overlay in draw_things(np.random.default_rng(seed), 64, 2.0, "R", region)[0]:
             assert overlay.thickness_mm.shape == (64, 64)
             assert np.isfinite(overlay.thickness_mm).all()
             assert overlay.material in (BONE, SOFT, STEEL, LEAD)
@@ -42,7 +42,7 @@ def test_overlays_have_the_size_of_the_image(region):
 
 @pytest.mark.parametrize("region", REGIONS)
 def test_overlays_repeat_with_the_seed(region):
-    first, second = (draw_overlays(np.random.default_rng(3), 96, 2.0, "B", region) for _ in range(2))
+    first, second = (draw_things(np.random.default_rng(3), 96, 2.0, "B", region)[0] for _ in range(2))
     assert [o.material for o in first] == [o.material for o in second]
     for one, two in zip(first, second, strict=True):
         np.testing.assert_array_equal(one.thickness_mm, two.thickness_mm)
@@ -50,8 +50,8 @@ def test_overlays_repeat_with_the_seed(region):
 
 def test_the_same_things_show_at_every_size():
     for seed in range(12):
-        small = draw_overlays(np.random.default_rng(seed), 128, 3.0, "L", "pelvis")
-        large = draw_overlays(np.random.default_rng(seed), 256, 1.5, "L", "pelvis")
+        small = draw_things(np.random.default_rng(seed), 128, 3.0, "L", "pelvis")[0]
+        large = draw_things(np.random.default_rng(seed), 256, 1.5, "L", "pelvis")[0]
         assert [o.material for o in small] == [o.material for o in large]
         for one, two in zip(small, large, strict=True):
             halved = cv2.resize(two.thickness_mm, (128, 128), interpolation=cv2.INTER_AREA)

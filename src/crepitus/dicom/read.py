@@ -11,18 +11,12 @@ from pydicom.dataset import Dataset
 
 from crepitus.dicom.checks import PALETTE, check_is_radiograph, photometric_of, whole_number
 from crepitus.dicom.decode import decode_cells
-from crepitus.dicom.file import MAX_FILE_BYTES, faults_as_damaged, has_prefix, parse
+from crepitus.dicom.file import MAX_FILE_BYTES, faults_as_damaged, parse
 from crepitus.dicom.grey import grey_of_colour, grey_of_palette
 from crepitus.dicom.metadata import Columns, hashed, image_id_of, spacing_of, view_columns
 from crepitus.dicom.photometric import display_values, stored_values
 from crepitus.errors import Damaged, SetAside, TooLarge
 from crepitus.structures import Radiograph
-
-
-def is_dicom(path: Path) -> bool:
-    """Whether a file has DICOM's prefix, or starts with a file meta group without a preamble."""
-    with path.open("rb") as stream:
-        return has_prefix(stream.read(132))
 
 
 def read_dicom(path: Path | str) -> Radiograph:

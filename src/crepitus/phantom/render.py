@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -172,15 +171,14 @@ def _window(lengths: FloatArray, exposure: Exposure) -> tuple[float, float]:
     return float(low), float(high)
 
 
-def expected_quanta(exposed: Exposed, shot: Shot, overlays: Sequence[int] | None = None) -> FloatArray:
-    """Noise-free signal per pixel, shape (size, size); `overlays` restricts to materials, None means all."""
+def expected_quanta(exposed: Exposed, shot: Shot) -> FloatArray:
+    """Noise-free signal per pixel, shape (size, size)."""
     spectrum = tube_spectrum(shot.exposure.kilovolt)
     lengths = exposed.lengths
-    flat = [o for o in shot.overlays if overlays is None or o.material in overlays]
-    if flat:
+    if shot.overlays:
         lengths = lengths.copy()
         k = shot.detector.per_pixel
-        for overlay in flat:
+        for overlay in shot.overlays:
             layer = lengths[overlay.material]
             layer.reshape(shot.size, k, shot.size, k)[:] += overlay.thickness_mm[:, None, :, None]
             # Air in a fold takes tissue away, but no more than there is.

@@ -80,13 +80,6 @@ def draw_things(
     return canvas.overlays(), shown
 
 
-def draw_overlays(
-    generator: Generator, size: int, spacing_mm: float, laterality: str, region: str
-) -> tuple[Overlay, ...]:
-    """The flat things alone; see `draw_things`."""
-    return draw_things(generator, size, spacing_mm, laterality, region)[0]
-
-
 def overlay_notes(shown: tuple[str, ...]) -> dict[str, object]:
     """Columns: clothing, skin_fold, catheter, each 0 or 1."""
     worn = {"fabric", "seam", "buttons", "zip"}

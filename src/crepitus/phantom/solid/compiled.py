@@ -1,7 +1,7 @@
 """Numba compilation with an on-disk cache where one can be written, and without one elsewhere.
 
-The cache of a function is renewed when its own file changes, not when a function that it calls does: after a
-change in `shapes` or `fracture`, touch `rays`.
+The cache of a function is renewed when its own file changes, not when a function that it calls in another
+file does: after a change in one of these files, touch those that import from it (`rays`, `chords`, `clay`).
 """
 
 from __future__ import annotations
