@@ -75,12 +75,12 @@ def check_is_radiograph(dataset: Dataset) -> None:
         raise TooLarge(f"{frames} frames, the limit is {MAX_FRAMES}")
     if frames > 1:
         raise NotRadiograph(f"expected one frame, got {frames}")
-    _check_samples(dataset)
     missing = [k for k in _NEEDED if dataset.get(k) is None]
     if "PixelData" not in dataset:
         missing.append("PixelData")
     if missing or rows < 1 or columns < 1:
         raise Damaged(f"expected an image, {', '.join(missing) or 'Rows or Columns'} is missing or 0")
+    _check_samples(dataset)
     _check_bits(dataset)
 
 

@@ -90,6 +90,9 @@ def parse(content: bytes) -> tuple[Dataset, uid.UID]:
         raise NotDicom(f"expected a DICOM file with its file meta information, {what}")
     with faults_as_damaged():
         dataset, syntax = _parsed(content)
+        # Of a file that ends within encapsulated pixel data, pydicom keeps nothing and only warns.
+        if not dataset:
+            raise Damaged("the file holds nothing readable behind its file meta information")
         _check_lengths(dataset)
         if syntax.is_transfer_syntax and syntax.is_encapsulated:
             _check_delimiter(dataset, content)
