@@ -78,6 +78,8 @@ def test_wrong_names_list_the_known_ones():
     table = find_table("window-loss-table2")
     with pytest.raises(UsageError, match=r"mse-2-50-200.*'mse'"):
         find_rows(table, ["mse"])
+    with pytest.raises(UsageError, match="''"):
+        find_rows(table, [])
     assert [r.name for r in find_rows(table, ["mse-2-50-50", "mse-2-50-200"])] == [
         "mse-2-50-200",
         "mse-2-50-50",

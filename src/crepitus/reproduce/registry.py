@@ -24,12 +24,12 @@ def find_rows(table: Table, names: list[str] | None) -> tuple[Row, ...]:
     """The rows of those names, in the order of the table; all of them for None.
 
     Raises:
-        UsageError: a name is none of the table's.
+        UsageError: a name is none of the table's, or there is no name.
     """
     if names is None:
         return table.rows
     known = [row.name for row in table.rows]
-    for name in names:
+    for name in names or [""]:
         if name not in known:
             raise UsageError(f"--rows: expected rows of {table.name} ({', '.join(known)}), got {name!r}")
     return tuple(row for row in table.rows if row.name in names)
