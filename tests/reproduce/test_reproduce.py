@@ -110,6 +110,11 @@ def test_rows_are_trained_and_judged(finished, data):
     assert (facts["folds"], facts["folds_from"], facts["seed"]) == ([0], "the data set", 0)
     assert "50 px" in facts["radius"]
     assert result.rows[0].start == "resnet10t: random"
+    (taken,) = result.rows[0].times
+    assert taken["seconds"] > 0
+    assert taken["cpu_seconds"] > 0
+    assert not taken["resumed"]
+    assert result.rows[2].times == ()
 
 
 def test_figures_are_those_of_evaluate_and_compare(finished, data, tmp_path):
@@ -167,6 +172,7 @@ def test_a_killed_row_goes_on_to_the_same_figures(finished, data, tmp_path):
     resumed, lines = run(data, out)
     assert not any("epoch 1/2" in line for line in lines if "mse" in line)
     assert any("resuming" in line for line in lines)
+    assert [time["resumed"] for row in resumed.rows[:2] for time in row.times] == [True, False]
     assert figures_of(resumed) == figures_of(result)
 
 
@@ -320,6 +326,7 @@ def test_the_table_is_written_four_times(finished, tmp_path):
     text = paths[2].read_text()
     assert "| WL-KLD |" in text
     assert "KLD is better" in text
+    assert "s of processor time" in text
     page = paths[3].read_text()
     assert "Two rows &lt;and&gt; more" in page
     assert "A &lt;warning&gt;." in page

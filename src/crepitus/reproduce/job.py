@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import shutil
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from crepitus.data.splits import roles
+from crepitus.data.writer import write_text
 from crepitus.errors import SetAside
 from crepitus.predict import Predictions, PredictionsWriter
 from crepitus.predict.inputs import from_data_set
@@ -58,6 +61,11 @@ class Job:
         return self.folder / "predictions"
 
     @property
+    def times(self) -> Path:
+        """How long training and prediction took; of a row that was resumed, the last part only."""
+        return self.folder / "time.json"
+
+    @property
     def finished(self) -> bool:
         """Whether the predictions are whole; their last file says so."""
         return (self.predictions / "predictions.json").is_file()
@@ -72,8 +80,13 @@ def do_job(job: Job, say: Callable[[str], None]) -> Predictions:
     """
     claim_folder(job.folder, job.decided, str(job.folder))
     if not job.finished:
+        began = time.monotonic(), time.process_time()
+        resumed = (job.run.root / "run.json").is_file()
         _train(job, say)
         _predict(job, say)
+        spent = time.monotonic() - began[0], time.process_time() - began[1]
+        taken = {"seconds": round(spent[0], 1), "cpu_seconds": round(spent[1], 1), "resumed": resumed}
+        write_text(job.times, json.dumps(taken) + "\n")
     return Predictions.read(job.predictions)
 
 

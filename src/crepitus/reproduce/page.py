@@ -14,6 +14,7 @@ from crepitus.reproduce.result import Result, RowResult
 from crepitus.reproduce.words import (
     claim_words,
     difference_text,
+    how_long,
     interval_text,
     number,
     order_sentence,
@@ -53,6 +54,7 @@ def html(result: Result) -> str:
             for c in result.claims
         ],
         "starts": starts(result),
+        "times": how_long(result),
         "appendix": [(key, plain(value)) for key, value in facts.items()],
         # The SVG is made of numbers and of the titles of the registry.
         "plots": [

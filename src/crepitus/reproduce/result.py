@@ -23,7 +23,8 @@ class RowResult:
         message: why it failed.
         figures: by `Metric.id`.
         start: what it was trained from, in words.
-        seconds: of this call, for training, prediction and evaluation.
+        times: for each fold the `seconds` and `cpu_seconds` of training and prediction, and whether it was
+            `resumed`: then they are those of the last part.
         commits: that trained it.
         error: that `message` is of.
     """
@@ -33,7 +34,7 @@ class RowResult:
     figures: Mapping[str, Figure]
     message: str = ""
     start: str = ""
-    seconds: float = 0.0
+    times: tuple[Mapping[str, Any], ...] = ()
     commits: tuple[str, ...] = ()
     error: CrepitusError | None = None
 
@@ -91,7 +92,7 @@ def _row(found: RowResult) -> dict[str, Any]:
         "state": found.state,
         "message": found.message,
         "start": found.start,
-        "seconds": round(found.seconds, 1),
+        "times": [dict(time) for time in found.times],
         "commits": list(found.commits),
         "figures": {
             name: {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -84,13 +85,13 @@ def _row(
     except CrepitusError as error:
         say(f"failed: {error}")
         return replace(_result(request, row, "failed", ()), message=str(error), error=error)
-    seconds = time.monotonic() - started
     result = _result(request, row, "finished", [judged for judged, _ in done])
-    say(f"{_in_words(request.table, result.figures)} ({seconds:.0f} s)")
+    say(f"{_in_words(request.table, result.figures)} ({time.monotonic() - started:.0f} s)")
+    times = [json.loads(job.times.read_text(encoding="utf-8")) for job in jobs if job.times.is_file()]
     return replace(
         result,
         start=starting_point(configs[trained.name]),
-        seconds=seconds,
+        times=tuple(times) if row.kind == "train" else (),
         commits=tuple(dict.fromkeys(commit for _, commit in done)),
     )
 

@@ -71,6 +71,18 @@ def plain(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value)
 
 
+def how_long(result: Result) -> list[str]:
+    """A sentence on how long a row took on a fold, without those that were resumed; none without any."""
+    whole = [time for found in result.rows for time in found.times if not time["resumed"]]
+    if not whole:
+        return []
+    wall, cpu = (sorted(time[key] for time in whole) for key in ("seconds", "cpu_seconds"))
+    return [
+        f"A row took {wall[0]:.0f} to {wall[-1]:.0f} s on a fold for training and prediction, "
+        f"{cpu[0]:.0f} to {cpu[-1]:.0f} s of processor time"
+    ]
+
+
 def starts(result: Result) -> list[str]:
     """What the rows were trained from; one sentence where all share it."""
     named = {found.start for found in result.rows if found.start}

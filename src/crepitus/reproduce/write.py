@@ -15,6 +15,7 @@ from crepitus.reproduce.words import (
     cell,
     claim_words,
     difference_text,
+    how_long,
     number,
     order_sentence,
     plain,
@@ -72,7 +73,7 @@ def markdown(result: Result) -> str:
         lines.append(_line([*shown, signed(claim.published), claim.verdict]))
     lines += ["", "## How it was made", ""]
     lines += [f"- {key}: {plain(value)}" for key, value in result.provenance.items()]
-    lines += [f"- {start}" for start in starts(result)]
+    lines += [f"- {start}" for start in (*starts(result), *how_long(result))]
     lines += [f"- {note}" for note in table.notes]
     return "\n".join(lines) + "\n"
 
