@@ -117,8 +117,8 @@ def test_rows_are_trained_and_judged(finished, data):
     assert result.rows[2].times == ()
 
 
-def test_figures_are_those_of_evaluate_and_compare(finished, data, tmp_path):
-    """The same predictions, judged by the other commands."""
+def test_figures_are_those_of_evaluate(finished, data, tmp_path):
+    """The same predictions, judged by the other command."""
     out, result, _ = finished
     predictions = out / "rows/mse/fold-0/predictions"
     main_of(
