@@ -1,5 +1,7 @@
 """Every table of the registry: its rows can be configured at each scale, its figures are figures."""
 
+from dataclasses import replace
+
 import pytest
 
 from crepitus.errors import ConfigError, UsageError
@@ -31,7 +33,9 @@ def test_a_table_is_sound(table):
         assert all(value is None or 0 <= value <= 1 for value in row.published.values())
     assert {metric.derive for metric in table.metrics} <= {"", *DERIVATIONS}
     # Rows that train alike would be the same row twice.
-    settings = [(r.method, r.overrides, r.at_scale.items(), r.images, r.group) for r in table.trained]
+    settings = [
+        (r.method, r.variant, r.overrides, r.at_scale.items(), r.images, r.group) for r in table.trained
+    ]
     assert all(settings.count(s) == 1 for s in settings)
 
 
@@ -70,6 +74,22 @@ def test_full_is_the_paper_where_a_method_has_nothing_else():
     assert full.training.batch_size * full.training.accumulate == paper.training.batch_size == 48
     with pytest.raises(UsageError, match="nope"):
         config_file(info, "nope")
+
+
+def test_files_of_a_method_and_of_a_variant_come_first(tmp_path, monkeypatch):
+    names = ("cpu.toml", "m-cpu.toml", "m-cpu-001.toml", "n-paper.toml")
+    (tmp_path / "package/configs").mkdir(parents=True)
+    (tmp_path / "package/__init__.py").touch()
+    for name in names:
+        (tmp_path / "package/configs" / name).touch()
+    monkeypatch.syspath_prepend(tmp_path)
+    info = replace(method_info("window-loss"), module="package.method", name="m")
+    other = replace(info, name="n")
+    assert config_file(info, "cpu").name == "m-cpu.toml"
+    assert config_file(info, "cpu", "001").name == "m-cpu-001.toml"
+    assert config_file(info, "cpu", "003").name == "m-cpu.toml"
+    assert config_file(other, "cpu").name == "cpu.toml"
+    assert config_file(other, "full").name == "n-paper.toml"
 
 
 def test_wrong_names_list_the_known_ones():

@@ -60,18 +60,20 @@ def find_scale(name: str) -> Scale:
 
 
 @cache
-def config_file(info: MethodInfo, scale: str) -> Any:
+def config_file(info: MethodInfo, scale: str, variant: str = "") -> Any:
     """The configuration that a method ships for a scale, as a resource of its package.
 
     It lies in the folder `configs` of the method's package, as `<method>-<scale>.toml`, or as `<scale>.toml`
-    where the methods of a package share one. "full" falls back to "paper".
+    where the methods of a package share one. `<method>-<scale>-<variant>.toml` comes before these for rows
+    with a variant. "full" falls back to "paper".
 
     Raises:
         UsageError: the method has none.
     """
     folder = files(info.module.rpartition(".")[0]) / "configs"
     for wanted in (scale, "paper") if scale == "full" else (scale,):
-        for name in (f"{info.name}-{wanted}.toml", f"{wanted}.toml"):
+        own = f"{info.name}-{wanted}"
+        for name in (*([f"{own}-{variant}.toml"] if variant else []), f"{own}.toml", f"{wanted}.toml"):
             if (folder / name).is_file():
                 return folder / name
     raise UsageError(f"{info.name}: expected a configuration for the scale {scale}, the method ships none")
@@ -90,7 +92,7 @@ def row_config(row: Row, scale: str, overrides: Iterable[str] = ()) -> MethodCon
         UsageError: the method has no configuration for this scale.
     """
     info = method_info(row.method)
-    with as_file(config_file(info, scale)) as path:
+    with as_file(config_file(info, scale, row.variant)) as path:
         return load_config(
             info.load().config_class, path, (*row.overrides, *row.at_scale.get(scale, ()), *overrides)
         )

@@ -44,6 +44,7 @@ class Row:
         name: unique in its table; letters, digits and `.-_`.
         title: as the table prints it.
         method: of `crepitus methods`.
+        variant: which of several configurations of the method, for one that two papers use differently.
         overrides: "table.key=value", on top of the configuration of the scale. `{run:NAME}` stands for the
             run folder of the row NAME on the same fold; that row must come before this one.
         at_scale: further overrides at one scale, for example smaller sizes at "cpu".
@@ -59,6 +60,7 @@ class Row:
     name: str
     title: str
     method: str = ""
+    variant: str = field(default="", kw_only=True)
     overrides: tuple[str, ...] = ()
     at_scale: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     published: Mapping[str, float | None] = field(default_factory=dict)
