@@ -12,6 +12,7 @@ import numpy as np
 import polars as pl
 
 from crepitus.data.images import read_image
+from crepitus.data.regions import regions
 from crepitus.data.tables import (
     ANNOTATION_TABLES,
     IMAGE_COLUMNS,
@@ -122,6 +123,11 @@ class DataSet:
         if self.boxes is None:
             return {}
         return _grouped(self.boxes.filter(pl.col("label") == FRACTURE), ("x_min", "y_min", "x_max", "y_max"))
+
+    @cached_property
+    def regions_by_image(self) -> dict[str, NDArray[np.float64]]:
+        """Region of interest (4,) of every image that has one, see `data.regions`."""
+        return regions(self.images, self.boxes, self.landmarks)
 
     @cached_property
     def truth(self) -> dict[str, int | None]:

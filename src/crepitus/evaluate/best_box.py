@@ -37,22 +37,24 @@ def best_box_hits(
 
 @dataclass(frozen=True)
 class BestBox:
-    """`boxes.map_femur` of a set of fractured images.
+    """The best box of each of a set of fractured images.
 
     Attributes:
         patients: (n,), number of the patient of each image.
         hits: (n, 5), float64, 1 where the best box is right at a level.
+        key: of the figure.
     """
 
     patients: NDArray[np.intp]
     hits: NDArray[np.float64]
+    key: str = "boxes.map_femur"
 
     def figures(self, weights: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:
-        """`boxes.map_femur`, (rounds,), for patient weights (rounds, m): mean of TP / (TP + FP).
+        """The figure `key`, (rounds,), for patient weights (rounds, m): mean of TP / (TP + FP).
 
         Each image gives one box that is right or wrong at each level, so that TP + FP is the number of
         images. NaN without images.
         """
         of_image = weights[:, self.patients]
         precision = ratio(of_image @ self.hits, of_image.sum(axis=1)[:, None])
-        return {"boxes.map_femur": precision.mean(axis=1)}
+        return {self.key: precision.mean(axis=1)}

@@ -10,6 +10,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from crepitus.data.ao_classes import class_of
 from crepitus.errors import PredictionsError
 from crepitus.evaluate.area_froc import AreaFroc, area_froc_of_image
 from crepitus.evaluate.best_box import IOU_LEVELS, BestBox, best_box_hits
@@ -108,13 +109,15 @@ def study_figures(cases: Cases) -> StudyFigures:
 
 
 def class_figures(cases: Cases) -> ClassFigures | None:
-    """Truth and answer for several classes; None without class scores or without `ao_class`.
+    """Truth and answer for several classes; None without class scores or where no image has one of them.
 
-    The truth of an image is the class of that name, or else the one named like its group (A for A2).
+    The truth of an image is the class of that name, or else the one named like its group (A for A2), or else
+    `fracture` for any fracture.
     """
     classes = cases.predictions.classes
     position = {name: k for k, name in enumerate(classes)}
-    truth = [position.get(n or "", position.get((n or "")[:1], -1)) for n in cases.table["ao_class"]]
+    own = [class_of(*row, classes) for row in zip(cases.table["ao_class"], cases.truth, strict=True)]
+    truth = [position[name] if name is not None else -1 for name in own]
     chosen = np.flatnonzero(np.array(truth, dtype=np.int64) >= 0)
     if not classes or not len(chosen):
         return None
@@ -207,15 +210,30 @@ def box_precision(cases: Cases) -> BoxPrecision:
 
 def best_boxes(cases: Cases) -> BestBox:
     """The best detection of each positive image with boxes; without images where either was not given."""
+    if cases.data.boxes is None:
+        return _best_boxes(cases, {}, "boxes.map_femur")
+    return _best_boxes(cases, cases.data.fracture_boxes_by_image, "boxes.map_femur")
+
+
+def best_regions(cases: Cases) -> BestBox | None:
+    """The same against the regions of interest; None where the data set has none for these images."""
+    places = {name: box[None] for name, box in cases.data.regions_by_image.items()}
+    best = _best_boxes(cases, places, "boxes.map_roi")
+    return best if len(best.hits) else None
+
+
+def _best_boxes(cases: Cases, places: dict[str, NDArray[np.float64]], key: str) -> BestBox:
     detections = _Detections.of(cases)
     if detections is None:
-        return BestBox(np.zeros(0, dtype=np.intp), np.zeros((0, len(IOU_LEVELS))))
-    chosen = np.array([k for k in cases.with_known_boxes() if cases.truth[k] == 1], dtype=np.intp)
+        return BestBox(np.zeros(0, dtype=np.intp), np.zeros((0, len(IOU_LEVELS))), key)
+    known = [k for k in range(len(cases.image_ids)) if cases.image_ids[k] in places]
+    chosen = np.array([k for k in known if cases.truth[k] == 1], dtype=np.intp)
     hits = np.zeros((len(chosen), len(IOU_LEVELS)))
     for row, k in enumerate(chosen.tolist()):
         rows = detections.of_image(cases.image_ids[k])
-        hits[row] = best_box_hits(detections.xyxy[rows], detections.scores[rows], cases.boxes(k))
-    return BestBox(cases.patients[chosen], hits)
+        truth = places[cases.image_ids[k]]
+        hits[row] = best_box_hits(detections.xyxy[rows], detections.scores[rows], truth)
+    return BestBox(cases.patients[chosen], hits, key)
 
 
 def box_froc(cases: Cases, radius: Radius) -> BoxFroc:

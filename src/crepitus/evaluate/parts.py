@@ -14,6 +14,7 @@ from crepitus.evaluate.gather import (
     Localization,
     Progress,
     best_boxes,
+    best_regions,
     box_froc,
     box_precision,
     calibration_figures,
@@ -39,6 +40,7 @@ class Parts:
     heatmaps: Localization
     precision: BoxPrecision
     best: BestBox
+    regions: BestBox | None
     boxes: BoxFroc
 
     @classmethod
@@ -59,6 +61,7 @@ class Parts:
             heatmaps=heatmap_figures(cases, radius, progress),
             precision=box_precision(cases),
             best=best_boxes(cases),
+            regions=best_regions(cases),
             boxes=box_froc(cases, radius),
         )
 
@@ -67,4 +70,4 @@ class Parts:
         """All of them, in the order of the keys of evaluation.json."""
         found: list[Statistic] = [self.image, self.calibration, self.heatmaps.froc, self.heatmaps.area]
         found += [self.precision, self.best, self.boxes, self.study]
-        return [*found, *(part for part in (self.classes, self.doubt) if part is not None)]
+        return [*found, *(part for part in (self.regions, self.classes, self.doubt) if part is not None)]

@@ -98,6 +98,10 @@ _KNOWN: Final[Mapping[str, tuple[str, str]]] = {
         "The best-scored box of each fractured image: the share that overlaps the truth, averaged over five "
         "demands on the overlap (IoU above 0.1 to 0.9).",
     ),
+    "boxes.map_roi": (
+        "mAP of the best box, region of interest",
+        "The same against the region of interest (the upper femur) in place of the fracture itself.",
+    ),
     "study.accuracy": ("Accuracy", "The share of studies judged rightly at the operating threshold."),
     "study.auroc": ("AUROC", "As the AUROC of images; a study is fractured if any of its images is."),
     "class.f1.weighted": (

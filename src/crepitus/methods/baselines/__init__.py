@@ -1,0 +1,1 @@
+"""Methods that the papers compare with: classifiers with heatmaps, and box detectors on points."""

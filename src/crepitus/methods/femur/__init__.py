@@ -1,0 +1,1 @@
+"""AO classes of the proximal femur with and without localisation (paper 002)."""
