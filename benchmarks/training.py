@@ -106,7 +106,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         data = make(Path(folder) / "data", options.count, 1024, 840, options.seed)
         ids = data.images["image_id"].to_list()
-        images = PreparedImages(data, ids, size=512, augmentation=method.config.augmentation)
+        images = PreparedImages(data, ids, method=method, augmentation=method.config.augmentation)
         sampler = EpochSampler(images.positive, seed=options.seed, positive_fraction=None)
         batches = loader(images, sampler, batch_size=batch, workers=options.workers)
         loaded = best_of(lambda: [None for _ in batches], options.repeats) / options.count

@@ -74,15 +74,26 @@ class Boxes:
 
 @dataclass(frozen=True)
 class Landmarks:
-    """Named anatomical landmarks: `xy` has shape (n, 2), float64, pixels."""
+    """Named anatomical landmarks: `xy` has shape (n, 2), float64, pixels.
+
+    `sd` has shape (n,), float64, pixels: the standard deviation along an axis of landmarks that were found;
+    None where nothing is said about it, as of annotated ones.
+    """
 
     names: tuple[str, ...]
     xy: NDArray[np.float64]
+    sd: NDArray[np.float64] | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "xy", _frozen(self.xy, np.float64, 2))
         if len(self.names) != len(self.xy):
             raise DataSetError(f"expected one name per landmark, got {len(self.names)} for {len(self.xy)}")
+        if self.sd is not None:
+            object.__setattr__(self, "sd", _frozen(self.sd, np.float64, 1)[:, 0])
+            if len(self.sd) != len(self.xy):
+                raise DataSetError(
+                    f"expected one deviation per landmark, got {len(self.sd)} for {len(self.xy)}"
+                )
 
 
 @dataclass(frozen=True)
@@ -166,7 +177,10 @@ class Detections:
 
 @dataclass(frozen=True)
 class Prediction:
-    """A method's answer for one image; parts that the method does not give are None."""
+    """A method's answer for one image; parts that the method does not give are None.
+
+    `columns` are further columns of the predictions' images.csv; they are no scores of classes.
+    """
 
     image_id: str
     score: float
@@ -174,3 +188,4 @@ class Prediction:
     heatmap: Heatmap | None = None
     detections: Detections | None = None
     landmarks: Landmarks | None = None
+    columns: Mapping[str, float] = field(default_factory=dict)

@@ -1,5 +1,7 @@
 """Loading: every draw is decided by seed, epoch and image; samplers cover what they should."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -8,18 +10,22 @@ from PIL import Image
 from crepitus.data.augmentation import AugmentationConfig, View, draw_view
 from crepitus.data.sampling import epoch_order
 from crepitus.errors import TrainingError
+from crepitus.methods.base import Targets
 from crepitus.methods.window_loss.bounds import confidence_bounds
+from crepitus.methods.window_loss.method import WindowLoss, WindowLossConfig
 from crepitus.train.loading import (
     EpochSampler,
     Failure,
     PreparedImages,
     ShareSampler,
+    StudyBatches,
     checked,
     collate,
     loader,
 )
 from tiny import make_tiny
 
+METHOD = WindowLoss(WindowLossConfig.model_validate({"input": {"size_px": 64}}))
 FREE = AugmentationConfig(rotation_deg=30, scale=0.2, translation=0.1)
 
 
@@ -29,7 +35,7 @@ def data(tmp_path_factory):
 
 
 def prepared(data, **options):
-    return PreparedImages(data, data.images["image_id"].to_list(), size=64, **options)
+    return PreparedImages(data, data.images["image_id"].to_list(), method=METHOD, **options)
 
 
 def test_sample_by_hand(data):
@@ -64,7 +70,7 @@ def test_points_follow_the_pixels():
     point = np.array([[41.5, 31.5]])
     config = AugmentationConfig(rotation_deg=40, scale=0.3, translation=0.1, intensity=0, contrast=0)
     for seed in range(20):
-        view = draw_view(config, 64, np.random.default_rng(seed))
+        view = draw_view(config, (64, 64), np.random.default_rng(seed))
         pixels, moved = view.pixels(square), view.points(point)
         y, x = np.indices(pixels.shape) + 0.5
         centroid = np.array([(x * pixels).sum(), (y * pixels).sum()]) / pixels.sum()
@@ -97,7 +103,9 @@ def test_intensity_and_contrast_by_hand():
 def test_nothing_drawn_changes_nothing():
     config = AugmentationConfig(rotation_deg=0, flip_probability=0, intensity=0, contrast=0)
     square = np.random.default_rng(0).random((16, 16), dtype=np.float32)
-    assert draw_view(config, 16, np.random.default_rng(1)).pixels(square) == pytest.approx(square, abs=1e-6)
+    assert draw_view(config, (16, 16), np.random.default_rng(1)).pixels(square) == pytest.approx(
+        square, abs=1e-6
+    )
 
 
 def test_an_epoch_visits_every_image_once():
@@ -166,3 +174,43 @@ def test_a_file_of_another_size_stops_training_with_its_name(tmp_path):
     data = make_tiny(tmp_path / "data", count=4)
     Image.fromarray(np.zeros((40, 60), np.uint8)).save(data.path("tiny-01"))
     assert "expected (48, 60)" in prepared(data)[1].message
+
+
+def test_study_batches_hold_whole_studies_in_the_order_of_their_first_image():
+    # Images 0..5 of studies a, b, a, c, b, c; order 5, 0, 1, 2, 3, 4: c, a, b.
+    studies = ["a", "b", "a", "c", "b", "c"]
+    order = [(7, k) for k in (5, 0, 1, 2, 3, 4)]
+    pairs = StudyBatches(order, studies, batch_size=2, drop_last=False)
+    assert list(pairs) == [[(7, 3), (7, 5), (7, 0), (7, 2)], [(7, 1), (7, 4)]]
+    assert len(StudyBatches(order, studies, batch_size=2, drop_last=True)) == 1
+    assert list(StudyBatches([], [], batch_size=2, drop_last=False)) == []
+
+
+def test_study_labels_by_hand():
+    # Study 0: negative and positive; 1: negative and unknown; 2: negative.
+    known = Targets.unknown(["a", "b", "c", "d", "e"], study=[0, 0, 1, 1, 2])
+    labels = replace(known, labels=torch.tensor([0, 1, 0, torch.nan, 0])).study_labels()
+    assert labels[0] == 1
+    assert labels[1].isnan()
+    assert labels[2] == 0
+    assert len(Targets.unknown([]).study_labels()) == 0
+
+
+def test_opposite_counts_draw_evenly_and_never_twice():
+    # 20 positives, 180 negatives: 2 x 20 draws, about half of them positive.
+    positive = np.arange(200) < 20
+    shares = []
+    for epoch in range(50):
+        order = epoch_order(positive, seed=0, epoch=epoch, sampling="opposite-counts")
+        assert len(order) == len(set(order.tolist())) == 40
+        shares.append(float(positive[order].mean()))
+    # Without replacement the 20 positives run out, so that a little less than half is expected.
+    assert 0.3 < np.mean(shares) < 0.5
+
+
+def test_balanced_classes_by_hand():
+    # Classes 0: 4, 1: 2, 2: 3 images, and one of no class; each class is visited 4 times.
+    classes = np.array([0, 0, 0, 0, 1, 1, 2, 2, 2, -1])
+    order = epoch_order(classes > 0, seed=0, epoch=0, sampling="class-balanced", classes=classes)
+    assert np.bincount(classes[order] + 1).tolist() == [1, 4, 4, 4]
+    assert set(order.tolist()) == set(range(10))

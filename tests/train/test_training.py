@@ -15,6 +15,7 @@ from safetensors.torch import load_file
 
 from crepitus.cli import main
 from crepitus.errors import ConfigError, TrainingError, UsageError, WeightsError
+from crepitus.methods.base import TrainingConfig
 from crepitus.methods.config_file import load_config
 from crepitus.methods.window_loss.method import WindowLoss, WindowLossConfig
 from crepitus.train.callbacks import EpochRecord
@@ -140,7 +141,7 @@ def test_a_loss_that_is_not_finite_stops_with_epoch_batch_and_images(data):
     torch.nn.init.constant_(network.classifier.bias, torch.nan)
     from crepitus.train.loading import PreparedImages, collate
 
-    images = PreparedImages(data, ["tiny-01", "tiny-02"], size=64)
+    images = PreparedImages(data, ["tiny-01", "tiny-02"], method=method)
     with pytest.raises(TrainingError, match=r"epoch 0, batch 7, images tiny-01, tiny-02"):
         module.training_step(collate([images[0], images[1]]), 7)
 
@@ -236,7 +237,12 @@ def best_epochs(tmp_path, metrics):
         network = torch.nn.Linear(1, 1)
         torch.nn.init.constant_(network.weight, epoch)
         values = {"train_loss": 1.0, "val_loss": loss, "val_auroc": auroc}
-        module = SimpleNamespace(epoch_metrics=lambda values=values: values, network=network)
+        module = SimpleNamespace(
+            epoch_metrics=lambda values=values: values,
+            network=network,
+            method=SimpleNamespace(stage_starts=()),
+            options=TrainingConfig(),
+        )
         optimizer = SimpleNamespace(param_groups=[{"lr": 0.1}])
         trainer = SimpleNamespace(
             current_epoch=epoch,

@@ -12,7 +12,7 @@ import numpy as np
 import polars as pl
 
 from crepitus.data.images import read_image
-from crepitus.data.regions import regions
+from crepitus.data.region_of_interest import regions
 from crepitus.data.tables import (
     ANNOTATION_TABLES,
     IMAGE_COLUMNS,
@@ -126,7 +126,7 @@ class DataSet:
 
     @cached_property
     def regions_by_image(self) -> dict[str, NDArray[np.float64]]:
-        """Region of interest (4,) of every image that has one, see `data.regions`."""
+        """Region of interest (4,) of every image that has one, see `data.region_of_interest`."""
         return regions(self.images, self.boxes, self.landmarks)
 
     @cached_property

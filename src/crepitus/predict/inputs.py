@@ -31,7 +31,8 @@ def from_data_set(data: DataSet, image_ids: Sequence[str]) -> Iterator[Input]:
     for image_id in image_ids:
         file = str(data.row(image_id)["file"])
         try:
-            yield InputImage(image_id, data.radiograph(image_id).pixels, file)
+            region = data.regions_by_image.get(image_id)
+            yield InputImage(image_id, data.radiograph(image_id).pixels, file, region)
         except SetAside as error:
             yield file, error
 

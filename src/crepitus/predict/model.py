@@ -4,22 +4,23 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from crepitus.data.images import GreyPixels
-from crepitus.errors import ConfigError, WeightsError
-from crepitus.methods.base import Method
+from crepitus.errors import ConfigError, NotAssessable, SetAside, WeightsError
+from crepitus.methods.base import Decoded, Method, Targets
 from crepitus.methods.parts.boxes_from_heatmap import boxes_from_heatmap
 from crepitus.methods.parts.precision import autocast
 from crepitus.methods.parts.weights import load_into, load_weights
 from crepitus.methods.registry import METHODS
-from crepitus.prepare.fit import SquareFit
-from crepitus.structures import Heatmap, Prediction
+from crepitus.prepare.fit import InputFit
+from crepitus.structures import Detections, Heatmap, Landmarks, Prediction
 
 SHA256 = re.compile("[0-9a-f]{64}")
 THRESHOLDS = ("image", "box_floor", "box_relative")
@@ -27,11 +28,19 @@ THRESHOLDS = ("image", "box_floor", "box_relative")
 
 @dataclass(frozen=True)
 class InputImage:
-    """One image to predict: pixels (rows, columns), uint8 or uint16, bone bright, and where it came from."""
+    """One image to predict.
+
+    Attributes:
+        image_id: its name.
+        pixels: shape (rows, columns), uint8 or uint16, bone bright.
+        file: where it came from.
+        region: of interest, shape (4,), pixels; None where it is not known.
+    """
 
     image_id: str
     pixels: GreyPixels
     file: str
+    region: NDArray[np.float64] | None = None
 
 
 class Model:
@@ -77,7 +86,7 @@ class Model:
     @property
     def finds_boxes(self) -> bool:
         """Whether predictions carry boxes."""
-        return True
+        return self._method.finds_boxes
 
     def predictions_info(self) -> dict[str, Any]:
         """Content of predictions.json."""
@@ -92,28 +101,76 @@ class Model:
             "device": str(self.device),
         }
 
-    def predict(self, images: list[InputImage]) -> list[Prediction]:
-        """Answers for a batch, in its order."""
-        size = self._method.config.input.size_px
-        fits = [SquareFit(image.pixels.shape[0], image.pixels.shape[1], size) for image in images]
+    def predict(self, images: list[InputImage]) -> list[Prediction | SetAside]:
+        """Answers for a batch, in its order; a reason in place of one where the method cannot answer."""
+        config = self._method.config
+        fits = [config.input.fit_of(image.pixels.shape[0], image.pixels.shape[1]) for image in images]
         batch = np.stack([fit.apply(image.pixels) for fit, image in zip(fits, images, strict=True)])
         tensor = torch.from_numpy(batch)[:, None].to(self.device)
-        with torch.inference_mode(), autocast(self._method.config.training.precision, self.device.type):
-            decoded = self._method.infer(self._network, tensor)
-        scores = decoded.scores.double().clamp(0, 1).cpu().tolist()
-        if decoded.heatmaps is None:
-            return [Prediction(i.image_id, score) for i, score in zip(images, scores, strict=True)]
-        maps = decoded.heatmaps.float().clamp(0, 1).cpu().numpy()
-        return [self._with_map(image, fit, m) for image, fit, m in zip(images, fits, maps, strict=True)]
+        targets = Targets.unknown([image.image_id for image in images])
+        regions = [_region(image, fit) for image, fit in zip(images, fits, strict=True)]
+        targets = replace(targets, regions=torch.from_numpy(np.stack(regions)).to(self.device))
+        with torch.inference_mode(), autocast(config.training.precision, self.device.type):
+            decoded = self._method.infer(self._network, tensor, targets)
+        return [
+            self._answer(image, fit, decoded, k)
+            for k, (image, fit) in enumerate(zip(images, fits, strict=True))
+        ]
 
-    def _with_map(self, image: InputImage, fit: SquareFit, values: np.ndarray[Any, Any]) -> Prediction:
-        """An answer whose score is the maximum of the heatmap over the image, without the padding."""
-        heatmap = Heatmap(fit.crop_map(values), fit.rows, fit.columns)
-        thresholds = self.record["thresholds"]
-        boxes = boxes_from_heatmap(
-            heatmap, floor=thresholds["box_floor"], relative=thresholds["box_relative"]
+    def _answer(self, image: InputImage, fit: InputFit, decoded: Decoded, k: int) -> Prediction | SetAside:
+        """What was decoded about the k-th image of a batch, in pixels of the image."""
+        if decoded.assessable is not None and not bool(decoded.assessable[k]):
+            return NotAssessable(
+                f"{image.image_id}: {self._method.name} cannot answer ({self._method.unassessable})"
+            )
+        heatmap = None
+        if decoded.heatmaps is not None:
+            values = decoded.heatmaps[k].float().clamp(0, 1).cpu().numpy()
+            heatmap = Heatmap(fit.crop_map(values), fit.rows, fit.columns)
+        peak = self._method.score_is_peak and heatmap is not None
+        score = float(heatmap.values.max()) if peak and heatmap is not None else _number(decoded.scores[k])
+        return Prediction(
+            image.image_id,
+            score,
+            class_scores={name: _number(values[k]) for name, values in decoded.class_scores.items()},
+            columns={name: _number(values[k]) for name, values in decoded.columns.items()},
+            heatmap=heatmap,
+            detections=self._detections(heatmap, fit, decoded, k),
+            landmarks=self._landmarks(fit, decoded, k),
         )
-        return Prediction(image.image_id, float(heatmap.values.max()), heatmap=heatmap, detections=boxes)
+
+    def _landmarks(self, fit: InputFit, decoded: Decoded, k: int) -> Landmarks | None:
+        if decoded.landmarks is None:
+            return None
+        found = decoded.landmarks[k].double().cpu().numpy()
+        # The two axes of a stretched input have their own scales; the deviation is that of their mean.
+        return Landmarks(
+            self._method.landmark_names, fit.to_image(found[:, :2]), found[:, 2] / float(fit.scale.mean())
+        )
+
+    def _detections(
+        self, heatmap: Heatmap | None, fit: InputFit, decoded: Decoded, k: int
+    ) -> Detections | None:
+        """Boxes of the method, or else of the heatmap."""
+        if decoded.boxes is not None:
+            boxes = decoded.boxes[k].double().cpu().numpy()
+            xyxy = fit.to_image(boxes[:, :4].reshape(-1, 2)).reshape(-1, 4)
+            return Detections(xyxy, boxes[:, 4].clip(0, 1))
+        if heatmap is None or not self._method.finds_boxes:
+            return None
+        thresholds = self.record["thresholds"]
+        return boxes_from_heatmap(heatmap, floor=thresholds["box_floor"], relative=thresholds["box_relative"])
+
+
+def _number(value: torch.Tensor) -> float:
+    return float(value.double().clamp(0, 1))
+
+
+def _region(image: InputImage, fit: InputFit) -> NDArray[np.float32]:
+    """The region in pixels of the input, NaN where unknown; shape (4,)."""
+    if image.region is None:
+        return np.full(4, np.nan, dtype=np.float32)
+    return fit.to_input(image.region.reshape(2, 2)).reshape(4).astype(np.float32)
 
 
 def _read_record(root: Path) -> dict[str, Any]:

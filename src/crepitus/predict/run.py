@@ -30,4 +30,8 @@ def _answer(model: Model, waiting: list[Input]) -> Iterator[Outcome]:
     images = [item for item in waiting if isinstance(item, InputImage)]
     answers = iter(model.predict(images) if images else [])
     for item in waiting:
-        yield (item, next(answers)) if isinstance(item, InputImage) else item
+        if not isinstance(item, InputImage):
+            yield item
+            continue
+        answer = next(answers)
+        yield (item.file, answer) if isinstance(answer, SetAside) else (item, answer)

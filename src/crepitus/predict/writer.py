@@ -70,14 +70,22 @@ class PredictionsWriter:
             self._write_heatmap(image_id, prediction.heatmap)
         self._classes = tuple(prediction.class_scores)
         scores = {f"{SCORE_PREFIX}{name}": score for name, score in prediction.class_scores.items()}
-        self._images[image_id] = {"image_id": image_id, "score": prediction.score, **scores, **columns}
+        self._images[image_id] = {
+            "image_id": image_id,
+            "score": prediction.score,
+            **scores,
+            **prediction.columns,
+            **columns,
+        }
         if prediction.detections is not None:
             self._boxes = True
             pairs = zip(prediction.detections.xyxy, prediction.detections.scores, strict=True)
             self._detections.extend((image_id, *box.tolist(), float(score)) for box, score in pairs)
         if prediction.landmarks is not None:
-            named = zip(prediction.landmarks.names, prediction.landmarks.xy.tolist(), strict=True)
-            self._landmarks.extend((image_id, name, x, y, None) for name, (x, y) in named)
+            found = prediction.landmarks
+            spread = [None] * len(found.names) if found.sd is None else found.sd.tolist()
+            named = zip(found.names, found.xy.tolist(), spread, strict=True)
+            self._landmarks.extend((image_id, name, x, y, sd) for name, (x, y), sd in named)
 
     def _check(self, prediction: Prediction) -> None:
         image_id = prediction.image_id

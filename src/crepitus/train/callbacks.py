@@ -11,8 +11,9 @@ import lightning
 
 from crepitus.methods.parts.weights import save_weights
 from crepitus.train.loading import EpochSampler
-from crepitus.train.module import MethodModule
+from crepitus.train.module import MethodModule, plateau_factor
 from crepitus.train.records import RunFolder
+from crepitus.train.stages import begin_stage, stage_bounds
 
 
 class EpochRecord(lightning.Callback):
@@ -51,14 +52,23 @@ class EpochRecord(lightning.Callback):
         # processes draw from the sampler as soon as the iterator is made.
         self.sampler.set_epoch(len(self.history))
 
-    def on_train_epoch_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
-        """Start the clock."""
+    def on_train_epoch_start(self, trainer: lightning.Trainer, pl_module: MethodModule) -> None:  # type: ignore[override]
+        """Start the clock; where a stage begins, go back to the best weights of the last one."""
         self._started = time.monotonic()
+        starts = sorted(pl_module.method.stage_starts)
+        if trainer.current_epoch in starts:
+            begin_stage(self.run, pl_module.network, 1 + starts.index(trainer.current_epoch), trainer)
+            self.best = (-math.inf, -math.inf)
+        if pl_module.options.schedule == "plateau":
+            first, _ = stage_bounds(trainer.current_epoch, starts, self.epochs)
+            factor = plateau_factor([row["val_loss"] for row in self.history[first:]], pl_module.options)
+            for group, rate in zip(trainer.optimizers[0].param_groups, pl_module.first_rates, strict=True):
+                group["lr"] = rate * factor
 
     def on_train_epoch_end(self, trainer: lightning.Trainer, pl_module: MethodModule) -> None:  # type: ignore[override]
         """Note the epoch; runs after validation."""
         metrics = pl_module.epoch_metrics()
-        criterion = _criterion(metrics, trainer.current_epoch)
+        criterion = _criterion(metrics, trainer.current_epoch, pl_module.options.select)
         better = criterion > self.best
         row = {
             "epoch": trainer.current_epoch,
@@ -90,9 +100,11 @@ class EpochRecord(lightning.Callback):
         )
 
 
-def _criterion(metrics: dict[str, float], epoch: int) -> tuple[float, float]:
+def _criterion(metrics: dict[str, float], epoch: int, select: str = "auroc") -> tuple[float, float]:
     """What a better epoch has more of; the second number decides where the first are equal."""
     auroc, loss = metrics["val_auroc"], metrics["val_loss"]
     if math.isnan(loss):
         return (float(epoch), 0.0)
+    if select == "loss":
+        return (-loss, 0.0)
     return (0.0 if math.isnan(auroc) else auroc, -loss)

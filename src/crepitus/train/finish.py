@@ -17,7 +17,6 @@ from crepitus.methods.base import Method
 from crepitus.methods.parts.boxes_from_heatmap import boxes_from_heatmap, iou
 from crepitus.methods.parts.precision import autocast
 from crepitus.methods.parts.weights import load_into, load_weights, sha256_of
-from crepitus.prepare.fit import SquareFit
 from crepitus.structures import Heatmap
 from crepitus.train.loading import PreparedImages, checked, loader
 from crepitus.train.records import RunFolder
@@ -38,8 +37,7 @@ def finish(run: RunFolder, data: DataSet, method: Method[Any], validation_ids: l
     thresholds: dict[str, float] = {"image": DEFAULT_THRESHOLD}
     relative = method.config.inference.box_relative
     if validation_ids:
-        scores, heatmaps = _infer(method, network, data, validation_ids)
-        labels = np.array([np.nan if (t := data.truth[i]) is None else t for i in validation_ids])
+        scores, labels, heatmaps = _infer(method, network, data, validation_ids)
         thresholds["image"] = youden_threshold(labels, scores)
         if relative is None and heatmaps:
             relative = _best_relative(data, heatmaps, floor=method.config.inference.box_floor)
@@ -51,8 +49,9 @@ def finish(run: RunFolder, data: DataSet, method: Method[Any], validation_ids: l
         "sha256": sha256_of(run.weights),
         "config": method.config.model_dump(mode="json"),
         "preparation": {
-            "fit": "square",
-            "size_px": method.config.input.size_px,
+            "fit": method.config.input.fit,
+            "rows": method.config.input.shape[0],
+            "columns": method.config.input.shape[1],
             "range": "0..1 of the pixel type",
         },
         "thresholds": thresholds,
@@ -64,28 +63,39 @@ def finish(run: RunFolder, data: DataSet, method: Method[Any], validation_ids: l
 
 def _infer(
     method: Method[Any], network: torch.nn.Module, data: DataSet, image_ids: list[str]
-) -> tuple[NDArray[np.float64], dict[str, Heatmap]]:
-    """Scores as a prediction gives them, and heatmaps over the images that have fracture boxes."""
+) -> tuple[NDArray[np.float64], NDArray[np.float64], dict[str, Heatmap]]:
+    """Scores as a prediction gives them, their labels, and heatmaps of images that have fracture boxes.
+
+    Scores and labels are those of studies, if the method answers for these.
+    """
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     network = network.to(device).eval()
-    size = method.config.input.size_px
-    images = PreparedImages(data, image_ids, size=size)
+    images = PreparedImages(data, image_ids, method=method)
     scores: list[float] = []
+    labels: list[float] = []
     heatmaps: dict[str, Heatmap] = {}
-    for loaded in loader(images, SequentialSampler(images), batch_size=8, workers=0):
+    order = SequentialSampler(images)
+    for loaded in loader(images, order, batch_size=8, workers=0, unit=method.batch_unit):
         batch, targets = checked(loaded)
         with autocast(method.config.training.precision, device.type):
-            decoded = method.infer(network, batch.to(device))
-        if decoded.heatmaps is None:
+            decoded = method.infer(network, batch.to(device), targets)
+        if decoded.study_scores is not None:
+            scores.extend(decoded.study_scores.double().cpu().tolist())
+            labels.extend(targets.study_labels().double().tolist())
+            continue
+        labels.extend(targets.labels.double().tolist())
+        if decoded.heatmaps is None or not method.score_is_peak:
             scores.extend(decoded.scores.double().cpu().tolist())
+        if decoded.heatmaps is None:
             continue
         for image_id, values in zip(targets.image_ids, decoded.heatmaps.float().cpu().numpy(), strict=True):
             row = data.row(image_id)
-            cropped = SquareFit(row["rows"], row["columns"], size).crop_map(values)
-            scores.append(float(cropped.max()))
+            cropped = method.config.input.fit_of(row["rows"], row["columns"]).crop_map(values)
+            if method.score_is_peak:
+                scores.append(float(cropped.max()))
             if image_id in data.fracture_boxes_by_image:
                 heatmaps[image_id] = Heatmap(cropped, row["rows"], row["columns"])
-    return np.array(scores), heatmaps
+    return np.array(scores), np.array(labels), heatmaps
 
 
 def youden_threshold(labels: NDArray[np.float64], scores: NDArray[np.float64]) -> float:

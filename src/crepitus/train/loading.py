@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import cv2
 import numpy as np
@@ -18,10 +18,9 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 from crepitus.data.augmentation import AugmentationConfig, draw_view
 from crepitus.data.folder import DataSet
 from crepitus.data.images import read_image
-from crepitus.data.sampling import epoch_order
+from crepitus.data.sampling import Sampling, epoch_order
 from crepitus.errors import SetAside, TrainingError
-from crepitus.methods.base import Targets
-from crepitus.prepare.fit import SquareFit
+from crepitus.methods.base import Method, Targets
 
 MAX_WORKERS = 8
 PRIME = 0x9E3779B1
@@ -30,13 +29,28 @@ PRIME = 0x9E3779B1
 
 @dataclass(frozen=True)
 class Sample:
-    """One prepared image: pixels (size, size) float32, points (k, 2) in the square, label, place known."""
+    """One prepared image: pixels (rows, columns) float32, and what is known in pixels of the input.
+
+    Attributes:
+        boxes: labelled `fracture`, shape (k, 4).
+        class_index: of the method's classes, -1 where unknown.
+        region: of interest, shape (4,), NaN where unknown.
+        landmarks: shape (l, 2), NaN where unknown.
+        view: shape (2, 3), from the prepared image to its view.
+        study: name of the study.
+    """
 
     image_id: str
     pixels: NDArray[np.float32]
     points: NDArray[np.float64]
     label: float
     place_known: bool
+    boxes: NDArray[np.float64] = field(default_factory=lambda: np.zeros((0, 4)))
+    class_index: int = -1
+    region: NDArray[np.float64] = field(default_factory=lambda: np.full(4, np.nan))
+    landmarks: NDArray[np.float64] = field(default_factory=lambda: np.zeros((0, 2)))
+    view: NDArray[np.float64] = field(default_factory=lambda: np.eye(2, 3))
+    study: str = ""
 
 
 @dataclass(frozen=True)
@@ -54,7 +68,7 @@ class PreparedImages(Dataset[Sample | Failure]):
     Args:
         data: the data set.
         image_ids: which images, in this order.
-        size: side of the square, pixels.
+        method: whose input, classes and landmarks they are prepared for.
         augmentation: None for validation.
         seed: of the run.
     """
@@ -64,7 +78,7 @@ class PreparedImages(Dataset[Sample | Failure]):
         data: DataSet,
         image_ids: Sequence[str],
         *,
-        size: int,
+        method: Method[Any],
         augmentation: AugmentationConfig | None = None,
         seed: int = 0,
     ) -> None:
@@ -81,7 +95,18 @@ class PreparedImages(Dataset[Sample | Failure]):
         self.place_known = np.array(
             [len(p) > 0 or label == 0 for p, label in zip(self.points, self.labels, strict=True)], dtype=bool
         )
-        self.size = size
+        self.input = method.config.input
+        self.boxes = [data.fracture_boxes_by_image.get(i, np.zeros((0, 4))) for i in self.image_ids]
+        self.regions = [data.regions_by_image.get(i, np.full(4, np.nan)) for i in self.image_ids]
+        self.classes = np.full(len(self.image_ids), -1, dtype=np.int64)
+        if method.class_names:
+            place = {name: k for k, name in enumerate(method.class_names)}
+            names = [method.class_of(data.row(i)) for i in self.image_ids]
+            self.classes = np.array([-1 if n is None else place[n] for n in names], dtype=np.int64)
+        self.landmarks = _landmarks(data, self.image_ids, method.landmark_names)
+        # An image without a study is a study of its own.
+        studies = dict(data.images.select("image_id", "study_id").iter_rows())
+        self.studies = [studies[i] or i for i in self.image_ids]
         self.augmentation = augmentation
         self.seed = seed
 
@@ -105,26 +130,61 @@ class PreparedImages(Dataset[Sample | Failure]):
                 f"{self.image_ids[index]}: expected {self.shapes[index]} rows and columns, "
                 f"got {pixels.shape}; run 'crepitus audit' on the data set"
             )
-        fit = SquareFit(pixels.shape[0], pixels.shape[1], self.size)
-        square, points = fit.apply(pixels), fit.to_square(self.points[index])
+        fit = self.input.fit_of(pixels.shape[0], pixels.shape[1])
+        square, points = fit.apply(pixels), fit.to_input(self.points[index])
+        boxes = fit.to_input(self.boxes[index].reshape(-1, 2)).reshape(-1, 4)
+        region = fit.to_input(self.regions[index].reshape(2, 2)).reshape(4)
+        landmarks, matrix = fit.to_input(self.landmarks[index]), np.eye(2, 3)
         if self.augmentation is not None:
             generator = np.random.default_rng([self.seed, epoch, index, PRIME])
-            view = draw_view(self.augmentation, self.size, generator)
-            square, points = view.pixels(square), view.points(points)
+            known = None if np.isnan(region).any() else region
+            view = draw_view(self.augmentation, self.input.shape, generator, known)
+            square, points, boxes = view.pixels(square), view.points(points), view.boxes(boxes)
+            region = view.regions(region[None])[0]
+            landmarks, matrix = view.points(landmarks), view.matrix
         return Sample(
             image_id=self.image_ids[index],
             pixels=square,
             points=points,
             label=float(self.labels[index]),
             place_known=bool(self.place_known[index]),
+            boxes=boxes,
+            class_index=int(self.classes[index]),
+            region=region,
+            landmarks=landmarks,
+            view=matrix,
+            study=self.studies[index],
         )
+
+
+def _landmarks(data: DataSet, image_ids: Sequence[str], names: Sequence[str]) -> NDArray[np.float64]:
+    """Positions (n, l, 2) in pixels of the images, NaN where there is none."""
+    found = np.full((len(image_ids), len(names), 2), np.nan)
+    if data.landmarks is None or not len(names):
+        return found
+    row = {image_id: k for k, image_id in enumerate(image_ids)}
+    column = {name: k for k, name in enumerate(names)}
+    for image_id, name, x, y in data.landmarks.select("image_id", "name", "x", "y").iter_rows():
+        if image_id in row and name in column:
+            found[row[image_id], column[name]] = x, y
+    return found
 
 
 class EpochSampler(Sampler[tuple[int, int]]):
     """Yields (epoch, index); on several devices each takes its share of the same order."""
 
-    def __init__(self, positive: NDArray[np.bool_], *, seed: int, positive_fraction: float | None) -> None:
+    def __init__(
+        self,
+        positive: NDArray[np.bool_],
+        *,
+        seed: int,
+        positive_fraction: float | None,
+        sampling: Sampling = "all",
+        classes: NDArray[np.int64] | None = None,
+    ) -> None:
         self.positive = positive
+        self.sampling: Sampling = sampling
+        self.classes = classes
         self.seed = seed
         self.positive_fraction = positive_fraction
         self.epoch = 0
@@ -135,7 +195,12 @@ class EpochSampler(Sampler[tuple[int, int]]):
 
     def _order(self) -> list[int]:
         order = epoch_order(
-            self.positive, seed=self.seed, epoch=self.epoch, positive_fraction=self.positive_fraction
+            self.positive,
+            seed=self.seed,
+            epoch=self.epoch,
+            positive_fraction=self.positive_fraction,
+            sampling=self.sampling,
+            classes=self.classes,
         ).tolist()
         rank, world = _rank_and_world()
         # Every device must do the same number of steps: the order is filled up from its beginning.
@@ -183,7 +248,19 @@ def collate(items: list[Sample | Failure]) -> tuple[torch.Tensor, Targets] | Fai
         labels=torch.tensor([s.label for s in samples], dtype=torch.float32),
         points=[torch.from_numpy(s.points.astype(np.float32)) for s in samples],
         place_known=torch.tensor([s.place_known for s in samples]),
+        boxes=[torch.from_numpy(s.boxes.astype(np.float32)) for s in samples],
+        classes=torch.tensor([s.class_index for s in samples], dtype=torch.int64),
+        regions=torch.from_numpy(np.stack([s.region for s in samples]).astype(np.float32)),
+        landmarks=torch.from_numpy(np.stack([s.landmarks for s in samples]).astype(np.float32)),
+        study=study_numbers([s.study for s in samples]),
+        views=torch.from_numpy(np.stack([s.view for s in samples]).astype(np.float32)),
     )
+
+
+def study_numbers(studies: Sequence[str]) -> torch.Tensor:
+    """Index of each image's study in order of appearance: shape (n,), int64."""
+    numbers: dict[str, int] = {}
+    return torch.tensor([numbers.setdefault(name, len(numbers)) for name in studies], dtype=torch.int64)
 
 
 def checked(batch: tuple[torch.Tensor, Targets] | Failure) -> tuple[torch.Tensor, Targets]:
@@ -216,14 +293,64 @@ def _single_threaded(_worker: int) -> None:
     torch.set_num_threads(1)
 
 
+class StudyBatches(Sampler[list[Any]]):
+    """Batches of whole studies: each study at the place of its first image in the order of a sampler.
+
+    Args:
+        order: yields (epoch, index) or index; of a study of which it leaves images out, the others come too.
+        studies: name of the study of each image.
+        batch_size: studies in a batch.
+        drop_last: leave an incomplete last batch out.
+    """
+
+    def __init__(
+        self, order: Sampler[Any], studies: Sequence[str], *, batch_size: int, drop_last: bool
+    ) -> None:
+        self.order = order
+        self.studies = studies
+        self.batch_size = batch_size
+        self.drop_last = drop_last
+        self.members: dict[str, list[int]] = {}
+        for index, name in enumerate(studies):
+            self.members.setdefault(name, []).append(index)
+
+    def __iter__(self) -> Iterator[list[Any]]:
+        seen: set[str] = set()
+        batch: list[Any] = []
+        for key in self.order:
+            index = key[1] if isinstance(key, tuple) else key
+            name = self.studies[index]
+            if name in seen:
+                continue
+            seen.add(name)
+            batch.append([(key[0], k) if isinstance(key, tuple) else k for k in self.members[name]])
+            if len(batch) == self.batch_size:
+                yield [k for study in batch for k in study]
+                batch = []
+        if batch and not self.drop_last:
+            yield [k for study in batch for k in study]
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+
 def loader(
-    images: PreparedImages, sampler: Sampler[Any], *, batch_size: int, workers: int, drop_last: bool = False
+    images: PreparedImages,
+    sampler: Sampler[Any],
+    *,
+    batch_size: int,
+    workers: int,
+    drop_last: bool = False,
+    unit: Literal["image", "study"] = "image",
 ) -> DataLoader[Sample | Failure]:
-    """A data loader of `workers` processes that keep running between epochs."""
+    """A data loader of `workers` processes that keep running between epochs, by images or studies."""
+    batches: dict[str, Any] = {"batch_size": batch_size, "sampler": sampler, "drop_last": drop_last}
+    if unit == "study":
+        whole = StudyBatches(sampler, images.studies, batch_size=batch_size, drop_last=drop_last)
+        batches = {"batch_sampler": whole}
     return DataLoader(
         images,
-        batch_size=batch_size,
-        sampler=sampler,
+        **batches,
         num_workers=workers,
         collate_fn=collate,
         worker_init_fn=_single_threaded,
@@ -231,5 +358,4 @@ def loader(
         prefetch_factor=4 if workers else None,
         multiprocessing_context=START_METHOD if workers else None,
         pin_memory=torch.cuda.is_available(),
-        drop_last=drop_last,
     )

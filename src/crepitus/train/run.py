@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,18 +12,19 @@ import lightning
 import torch
 from lightning.pytorch.loggers import TensorBoardLogger
 from safetensors import SafetensorError
+from torch.utils.data import SequentialSampler
 
 from crepitus.data.folder import DataSet
 from crepitus.data.writer import new_folder
 from crepitus.errors import ConfigError, TrainingError, UsageError
-from crepitus.methods.base import Method, MethodConfig, TrainingConfig
+from crepitus.methods.base import Method, MethodConfig, Targets, TrainingConfig
 from crepitus.methods.config_file import dump_config, load_config
 from crepitus.methods.parts.precision import resolve_precision
 from crepitus.methods.registry import method_info
 from crepitus.train.callbacks import EpochRecord
 from crepitus.train.checkpoint import SafetensorsIO
 from crepitus.train.finish import finish
-from crepitus.train.loading import EpochSampler, PreparedImages, ShareSampler, loader, worker_count
+from crepitus.train.loading import EpochSampler, PreparedImages, ShareSampler, checked, loader, worker_count
 from crepitus.train.module import MethodModule
 from crepitus.train.records import RunFolder
 
@@ -64,10 +65,26 @@ def _check_trainable(name: str, data: DataSet, roles: Mapping[str, str]) -> None
     training = [i for i, role in roles.items() if role == "train"]
     if not training:
         raise UsageError("expected images with split 'train', got none; run 'crepitus split' first")
-    if "points" in method_info(name).supervision and data.points is None:
-        raise UsageError(f"{name} learns from points: expected points.csv in {data.root}, there is none")
-    if not any(i in data.points_by_image for i in training):
-        raise UsageError(f"{name} learns from points: none of the {len(training)} training images has one")
+    method = method_info(name).load()
+    if "landmarks" in method.needs and (
+        data.landmarks is None or data.landmarks.filter(data.landmarks["image_id"].is_in(training)).is_empty()
+    ):
+        raise UsageError(
+            f"{name} learns from landmarks: expected landmarks.csv in {data.root} with rows of its "
+            f"{len(training)} training images, there are none"
+        )
+    if "points" in method.needs:
+        if data.points is None:
+            raise UsageError(f"{name} learns from points: expected points.csv in {data.root}, there is none")
+        if not any(i in data.points_by_image for i in training):
+            raise UsageError(
+                f"{name} learns from points: none of the {len(training)} training images has one"
+            )
+    if "regions" in method.needs and not any(i in data.regions_by_image for i in training):
+        raise UsageError(
+            f"{name} learns from regions of interest: expected boxes labelled 'roi', or landmarks of one "
+            f"upper femur, none of the {len(training)} training images has them"
+        )
 
 
 def train(run: RunFolder, data: DataSet, say: Callable[[str], None]) -> dict[str, Any]:
@@ -118,24 +135,47 @@ def fit(
     options = method.config.training
     on_cpu = not torch.cuda.is_available()
     workers = worker_count(options.workers, on_cpu=on_cpu)
-    size = method.config.input.size_px
     training = PreparedImages(
         data,
         [i for i, role in roles.items() if role == "train"],
-        size=size,
+        method=method,
         augmentation=method.config.augmentation,
         seed=options.seed,
     )
-    validation = PreparedImages(data, [i for i, role in roles.items() if role == "val"], size=size)
-    sampler = EpochSampler(training.positive, seed=options.seed, positive_fraction=options.positive_fraction)
+    validation = PreparedImages(data, [i for i, role in roles.items() if role == "val"], method=method)
+    sampler = EpochSampler(
+        training.positive,
+        seed=options.seed,
+        positive_fraction=options.positive_fraction,
+        sampling=options.sampling,
+        classes=training.classes if method.class_names else None,
+    )
     record = EpochRecord(run, sampler, options.epochs, say)
     trainer = _trainer(run, options, record, on_cpu=on_cpu, validates=len(validation) > 0)
-    share = -(-len(sampler) // trainer.world_size)
+    units = len(set(training.studies)) if method.batch_unit == "study" else len(sampler)
+    share = -(-units // trainer.world_size)
     # An incomplete last batch would distort batch statistics: it is dropped if others exist.
     drop_last = share > options.batch_size
-    batches = loader(training, sampler, batch_size=options.batch_size, workers=workers, drop_last=drop_last)
-    checks = loader(validation, ShareSampler(len(validation)), batch_size=options.batch_size, workers=workers)
+    batches = loader(
+        training,
+        sampler,
+        batch_size=options.batch_size,
+        workers=workers,
+        drop_last=drop_last,
+        unit=method.batch_unit,
+    )
+    checks = loader(
+        validation,
+        ShareSampler(len(validation)),
+        batch_size=options.batch_size,
+        workers=workers,
+        unit=method.batch_unit,
+    )
     steps = -(-max(1, share // options.batch_size) // options.accumulate)
+    if method.batch_unit == "study" and trainer.world_size > 1:
+        raise ConfigError(
+            f"training.devices: {method.name} learns from whole studies, on one device; set it to 1"
+        )
     if trainer.is_global_zero:
         say(
             f"{len(training)} training images ({int(training.positive.sum())} positive), "
@@ -146,7 +186,15 @@ def fit(
         say(f"resuming from {resume}")
     if 0 < len(validation) < trainer.world_size:
         raise UsageError(f"{len(validation)} validation images are too few for {trainer.world_size} devices")
-    _run(trainer, MethodModule(method, network, steps), batches, checks, resume)
+    plain = PreparedImages(data, training.image_ids, method=method)
+
+    def plain_batches() -> Iterator[tuple[torch.Tensor, Targets]]:
+        for batch in loader(
+            plain, SequentialSampler(plain), batch_size=options.batch_size, workers=0, unit=method.batch_unit
+        ):
+            yield checked(batch)
+
+    _run(trainer, MethodModule(method, network, steps, plain_batches), batches, checks, resume)
     return trainer.is_global_zero
 
 

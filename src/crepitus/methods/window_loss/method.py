@@ -68,6 +68,8 @@ class WindowLoss(Method[list[Tensor]]):
     name = "window-loss"
     config_class = WindowLossConfig
     config: WindowLossConfig
+    needs = frozenset({"points"})
+    score_is_peak = True
 
     def network(self, *, initialise: bool) -> PyramidNetwork:
         """The pyramid network; its raw output is one tensor of logits per level."""

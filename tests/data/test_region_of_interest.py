@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crepitus.data.regions import LANDMARKS, femur_square, regions
+from crepitus.data.region_of_interest import LANDMARKS, femur_square, regions
 
 IMAGES = pl.DataFrame({"image_id": ["a", "b"], "rows": [200, 200], "columns": [300, 300]})
 
