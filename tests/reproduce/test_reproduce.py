@@ -20,6 +20,7 @@ from crepitus.reproduce.result import as_json
 from crepitus.reproduce.run import reproduce
 from crepitus.reproduce.sample import fingerprint, folds_of, sampled
 from crepitus.reproduce.scales import SCALES
+from crepitus.reproduce.settings import claim_folder
 from crepitus.reproduce.table import Claim, Metric, Row, Table
 from crepitus.reproduce.weights import StartingWeights
 from crepitus.reproduce.write import NAMES, write_result
@@ -209,6 +210,15 @@ def test_other_starting_weights_are_refused_before_anything_runs(finished, data,
     weights = StartingWeights.parse([str(path)])
     with pytest.raises(UsageError, match=r"config\.backbone\.weights"):
         run(data, finished[0], weights=weights)
+
+
+def test_settings_of_another_version_are_refused_by_name(tmp_path):
+    claim_folder(tmp_path / "a", {"config": {"epochs": 1}}, "--out a")
+    claim_folder(tmp_path / "a", {"config": {"epochs": 1}}, "--out a")
+    with pytest.raises(UsageError, match=r'config\.momentum was "absent", now null'):
+        claim_folder(tmp_path / "a", {"config": {"epochs": 1, "momentum": None}}, "--out a")
+    with pytest.raises(UsageError, match=r'config\.epochs was 1, now "absent"'):
+        claim_folder(tmp_path / "a", {"config": {}}, "--out a")
 
 
 def test_other_images_in_the_same_folder_are_refused(finished, data):

@@ -65,7 +65,8 @@ def _first_difference(before: Mapping[str, Any], now: Mapping[str, Any]) -> tupl
     for key in dict.fromkeys([*now, *before]):
         if key == "sha256":
             continue
-        old, new = before.get(key), now.get(key)
+        # A key that one of the two lacks: of another version of the program.
+        old, new = before.get(key, "absent"), now.get(key, "absent")
         if isinstance(old, Mapping) and isinstance(new, Mapping) and old != new:
             inner, *values = _first_difference(old, new)
             return f"{key}.{inner}", *values
