@@ -76,11 +76,13 @@ def how_long(result: Result) -> list[str]:
     whole = [time for found in result.rows for time in found.times if not time["resumed"]]
     if not whole:
         return []
-    wall, cpu = (sorted(time[key] for time in whole) for key in ("seconds", "cpu_seconds"))
-    return [
-        f"A row took {wall[0]:.0f} to {wall[-1]:.0f} s on a fold for training and prediction, "
-        f"{cpu[0]:.0f} to {cpu[-1]:.0f} s of processor time"
-    ]
+    wall, cpu = (_range([time[key] for time in whole]) for key in ("seconds", "cpu_seconds"))
+    return [f"A row took {wall} s on a fold for training and prediction, {cpu} s of processor time"]
+
+
+def _range(values: list[float]) -> str:
+    low, high = f"{min(values):.0f}", f"{max(values):.0f}"
+    return low if low == high else f"{low} to {high}"
 
 
 def starts(result: Result) -> list[str]:
