@@ -161,7 +161,10 @@ def plot(bins: list[dict[str, float]], out: Path, title: str) -> None:
         at = (b["median"], b["recall"] + b["half_interval"])
         axes.annotate(f"n = {b['count']}", at, (0, 5), textcoords="offset points", ha="center")
     axes.axhline(1 - SPECIFICITY, linestyle="--", color="grey", label="chance")
-    axes.set(xscale="log", ylim=(0, 1.05), title=title)
+    axes.set(xscale="log", xlim=(0.7 * middle[0], 1.4 * middle[-1]), ylim=(0, 1.05), title=title)
+    ticks = [t for t in (0.5, 1, 2, 5, 10, 20, 50, 100) if 0.7 * middle[0] < t < 1.4 * middle[-1]]
+    axes.set_xticks(ticks, [f"{t:g}" for t in ticks])
+    axes.set_xticks([], minor=True)
     axes.set(xlabel="visibility: contrast to noise along the line", ylabel="recall at 90 % specificity")
     axes.grid(alpha=0.3)
     axes.legend(loc="lower right")
