@@ -5,8 +5,9 @@
 Trains on broken phantoms and the same persons unbroken, then reports on persons that it has not seen: AUROC;
 AUROC with every fracture replaced by its unbroken twin (chance, if nothing but the fracture gives the label
 away); AUROC with metal, gas, casts, markers and exposure taken from unbroken studies (unchanged, if they do
-not); AUROC of a model that knows these and not the image (chance); and recall over five bins of visibility.
-Images are kept in --cache and made once.
+not); AUROC of a model that knows these and not the image (chance); AUROC of a second network that learned the
+labels from images without any fracture (chance); and recall over five bins of visibility. Images are kept in
+--cache and made once.
 """
 
 from __future__ import annotations
@@ -82,29 +83,35 @@ def small_network() -> torch.nn.Module:
     return network.to(memory_format=torch.channels_last)
 
 
-def trained(broken: np.ndarray, twins: np.ndarray, options: argparse.Namespace) -> torch.nn.Module:
-    """A network trained on image labels.
+def trained(
+    positive: np.ndarray, negative: np.ndarray, options: argparse.Namespace, *, paired: bool
+) -> torch.nn.Module:
+    """A network trained on image labels; half of each batch is positive.
 
-    A batch holds broken persons and the same persons unbroken, changed alike: what differs between persons,
-    which is far more than a fracture, cancels out of the gradient.
+    If they are `paired`, a batch holds broken persons and the same persons unbroken, changed alike: what
+    differs between persons, which is far more than a fracture, cancels out of the gradient.
     """
     torch.manual_seed(options.seed)
     generator = torch.Generator().manual_seed(options.seed)
     network, half = small_network(), options.batch // 2
     optimizer = torch.optim.AdamW(network.parameters(), lr=options.lr, weight_decay=0.05)
-    steps = len(broken) // half
+    steps = len(positive) // half
     schedule = torch.optim.lr_scheduler.OneCycleLR(
         optimizer, options.lr, total_steps=options.epochs * steps, pct_start=0.15
     )
     target = torch.cat([torch.ones(half), torch.zeros(half)])
     for epoch in range(options.epochs):
         network.train()
-        order = torch.randperm(len(broken), generator=generator).numpy()
+        order = torch.randperm(len(positive), generator=generator).numpy()
+        other = order if paired else torch.randperm(len(negative), generator=generator).numpy()
         total = told_apart = 0.0
         for step in range(steps):
-            pick = order[step * half : (step + 1) * half]
-            changes = draw_changes(half, generator).repeat(2, 1)
-            out = network(prepared(np.concatenate([broken[pick], twins[pick]]), options.crop, changes))[:, 0]
+            now = slice(step * half, (step + 1) * half)
+            changes = (
+                draw_changes(half, generator).repeat(2, 1) if paired else draw_changes(2 * half, generator)
+            )
+            pixels = np.concatenate([positive[order[now]], negative[other[now]]])
+            out = network(prepared(pixels, options.crop, changes))[:, 0]
             loss = torch.nn.functional.binary_cross_entropy_with_logits(out, target)
             optimizer.zero_grad()
             loss.backward()
@@ -115,6 +122,31 @@ def trained(broken: np.ndarray, twins: np.ndarray, options: argparse.Namespace) 
             told_apart += float((out[:half] > out[half:]).float().mean()) / steps
         print(f"epoch {epoch + 1}: loss {total:.4f}, pairs in order {told_apart:.3f}", flush=True)
     return network
+
+
+def without_fractures(
+    train: Request, twins: np.ndarray, positive: np.ndarray, negative: np.ndarray, options: argparse.Namespace
+) -> dict[str, object]:
+    """AUROC of a network that learns labels from images in which every fracture is missing.
+
+    Pairs cannot teach what goes with the fracture without being one. Twins beside unbroken persons would.
+
+    Args:
+        train: what `twins` are made of.
+        twins: those of the training set.
+        positive: those of the test set.
+        negative: unbroken persons of the test set.
+        options: as for the network itself.
+    """
+    whole, columns = made(train, numbers_of(train, options.train)[0], options.cache, ("twin",))
+    network = trained(twins, upright(whole["twin"], columns), options, paired=False)
+    found = [scores(network, pixels, options.crop) for pixels in (positive, negative)]
+    truth = np.repeat([1, 0], [len(positive), len(negative)])
+    area = delong(np.concatenate(found)[None].astype(float), truth)
+    return {
+        "auroc_learned_without_fractures": float(area.auroc[0]),
+        "auroc_learned_without_fractures_ci95": area.interval(),
+    }
 
 
 def area_of_confounders(broken: pl.DataFrame, whole: pl.DataFrame) -> float:
@@ -197,13 +229,16 @@ def main() -> None:
     scene = {"scene": options.scene, "size": options.size, "preset": options.preset}
     train, test = Request(seed=1000 + options.seed, **scene), Request(seed=2000 + options.seed, **scene)
     images, table = made(train, numbers_of(train, options.train)[1], options.cache, ("plain", "twin"))
-    network = trained(upright(images["plain"], table), upright(images["twin"], table), options)
+    twins = upright(images["twin"], table)
+    network = trained(upright(images["plain"], table), twins, options, paired=True)
     whole_numbers, broken_numbers = numbers_of(test, options.test)
     variants = ("plain", "twin", "exchanged")
     broken, columns = made(test, broken_numbers, options.cache, variants)
     whole, whole_columns = made(test, whole_numbers, options.cache, ("twin",))
-    found = {name: scores(network, upright(pixels, columns), options.crop) for name, pixels in broken.items()}
-    negative = scores(network, upright(whole["twin"], whole_columns), options.crop)
+    broken = {name: upright(pixels, columns) for name, pixels in broken.items()}
+    unbroken = upright(whole["twin"], whole_columns)
+    found = {name: scores(network, pixels, options.crop) for name, pixels in broken.items()}
+    negative = scores(network, unbroken, options.crop)
     truth = np.repeat([1, 0], [len(columns), len(negative)])
     areas = delong(np.stack([np.concatenate([found[n], negative]) for n in variants]).astype(float), truth)
     threshold = float(np.quantile(negative, SPECIFICITY))
@@ -216,6 +251,7 @@ def main() -> None:
         **{f"auroc_{name}": float(areas.auroc[k]) for k, name in enumerate(variants)},
         **{f"auroc_{name}_ci95": areas.interval(k) for k, name in enumerate(variants)},
         "auroc_of_confounders_alone": area_of_confounders(columns, whole_columns),
+        **without_fractures(train, twins, broken["twin"], unbroken, options),
         "recall_by_visibility": bins,
     }
     write_result(figures, seed=options.seed, out=options.out)
