@@ -13,6 +13,7 @@ from crepitus.data.splits import (
     group_ids,
     rewrite_images,
     roles,
+    stratified_sample,
     with_duplicate_groups,
 )
 from crepitus.errors import UsageError
@@ -149,3 +150,26 @@ def test_the_table_that_is_read_is_rewritten(make_set):
     assert rewrite_images(data.root, changed).name == "images.csv"
     assert type(data).read(data.root).images["fold"].to_list() == [0, 1]
     assert not list(data.root.glob("*.tmp"))
+
+
+@settings(max_examples=25)
+@given(tables(), st.integers(0, 60), st.integers(0, 3))
+def test_a_sample_holds_whole_groups_and_never_more_than_asked_for(table, count, seed):
+    images, truth = table
+    drawn = stratified_sample(images, truth, count=count, seed=seed)
+    assert len(drawn) == len(set(drawn)) <= count
+    assert all(set(group) <= set(drawn) or set(group).isdisjoint(drawn) for group in group_ids(images))
+    # Nothing that still fits is left out.
+    rest = [len(group) for group in group_ids(images) if set(group).isdisjoint(drawn)]
+    assert not rest or min(rest) > count - len(drawn)
+    assert drawn == stratified_sample(images, truth, count=count, seed=seed)
+
+
+def test_a_sample_keeps_the_strata_in_proportion():
+    # 40 positive and 20 negative hands, 20 negative legs: of 20 images, 10, 5 and 5.
+    rows = [(f"a{k}", None, "hand", None, 1) for k in range(40)]
+    rows += [(f"b{k}", None, "hand", None, 0) for k in range(20)]
+    rows += [(f"c{k}", None, "leg", None, 0) for k in range(20)]
+    drawn = stratified_sample(*make(rows), count=20, seed=0)
+    assert Counter(image_id[0] for image_id in drawn) == {"a": 10, "b": 5, "c": 5}
+    assert drawn != stratified_sample(*make(rows), count=20, seed=1)

@@ -10,8 +10,9 @@ from crepitus.evaluate.delong import delong
 from reference import delong as reference
 
 # The data of DeLong, DeLong and Clarke-Pearson (1988), ovarian cancer with bowel obstruction, as printed in
-# the SAS/STAT User's Guide, The LOGISTIC Procedure, "Comparing Receiver Operating Characteristic Curves":
-# albumin, total protein, K-G score (which is used as 10 - score) and the outcome.
+# the SAS/STAT User's Guide, The LOGISTIC Procedure, "Comparing Receiver Operating Characteristic Curves"
+# (Example 72.8 of SAS/STAT 14.1): albumin, total protein, K-G score (which is used as 10 - score) and the
+# outcome of the 43 patients with all three. The paper's own figures (.69, .72, .65) are those of all 49.
 PRINTED = """
 3.0 5.8 10 0  3.2 6.3 5 1  3.9 6.8 3 1  2.8 4.8 6 0  3.2 5.8 3 1  0.9 4.0 5 0  2.5 5.7 8 0  1.6 5.6 5 1
 3.8 5.7 5 1  3.7 6.7 6 1  3.2 5.4 4 1  3.8 6.6 6 1  4.1 6.6 5 1  3.6 5.7 5 1  4.3 7.0 4 1  3.6 6.7 4 0

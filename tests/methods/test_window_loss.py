@@ -117,7 +117,17 @@ def test_what_is_not_a_number_is_not_inside_the_window():
     assert torch.isnan(loss).all()
 
 
-CONFIGS = sorted((Path(__file__).parents[2] / "configs/window-loss").glob("*.toml"))
+ROOT = Path(__file__).parents[2]
+CONFIGS = [
+    *sorted((ROOT / "configs/window-loss").glob("*.toml")),
+    *sorted((ROOT / "src/crepitus/methods/window_loss/configs").glob("*.toml")),
+]
+
+
+def test_the_papers_file_says_what_the_defaults_are():
+    path = next(path for path in CONFIGS if path.stem == "paper")
+    written = load_config(WindowLossConfig, path).model_dump(exclude={"augmentation"})
+    assert written == WindowLossConfig().model_dump(exclude={"augmentation"})
 
 
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)

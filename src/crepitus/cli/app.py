@@ -22,6 +22,7 @@ from crepitus.cli import (
     phantom,
     predict,
     readers,
+    reproduce,
     split,
     train,
 )
@@ -73,6 +74,7 @@ app.command("calibrate")(calibrate.calibrate)
 app.command("evaluate")(evaluate.evaluate)
 app.command("compare")(compare.compare)
 app.command("readers")(readers.readers)
+app.command("reproduce")(reproduce.reproduce)
 for registered in app.registered_commands:
     if not issubclass(registered.cls or TyperCommand, Command):
         registered.cls = Command

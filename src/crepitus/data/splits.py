@@ -110,6 +110,39 @@ def assign_folds(
     return images.with_columns(pl.Series("split", [role[i] for i in ids], dtype=pl.String))
 
 
+def stratified_sample(
+    images: pl.DataFrame, truth: Mapping[str, int | None], *, count: int, seed: int
+) -> list[str]:
+    """At most `count` images of whole patients, each stratum (truth, body part, fold) with its share.
+
+    Args:
+        images: the `images` table; patient_id and, if there, duplicate_group hold images together.
+        truth: 1, 0 or None for each image_id.
+        count: how many images at most.
+        seed: of the draw.
+
+    Returns:
+        Ids of the images drawn.
+    """
+    fold_of = dict(zip(images["image_id"], images["fold"], strict=True))
+    generator = np.random.default_rng(seed)
+    strata: dict[tuple[object, ...], list[_Group]] = {}
+    for group in _groups(images, truth):
+        strata.setdefault((*group.stratum, fold_of[group.image_ids[0]]), []).append(group)
+    # Each group gets a place between 0 and 1 within its stratum: a beginning of this order is a sample with
+    # all strata in proportion.
+    placed = [
+        ((rank + 0.5) / len(groups), number, groups[index])
+        for number, groups in enumerate(strata.values())
+        for rank, index in enumerate(generator.permutation(len(groups)).tolist())
+    ]
+    drawn: list[str] = []
+    for _, _, group in sorted(placed, key=lambda item: item[:2]):
+        if len(drawn) + len(group.image_ids) <= count:
+            drawn.extend(group.image_ids)
+    return drawn
+
+
 def with_duplicate_groups(images: pl.DataFrame, groups: Sequence[Sequence[int]]) -> pl.DataFrame:
     """`images` with the column duplicate_group: the id of its first image for each group of positions."""
     ids = images["image_id"].to_list()
