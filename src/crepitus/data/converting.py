@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import json
-import os
 import secrets
 import shutil
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from crepitus.data.convert_file import ORIGINALS, FileOptions, OutputError
+from crepitus.data.convert_file import ORIGINALS, FileOptions
 from crepitus.data.convert_records import Loop, Progress, Record, Records
-from crepitus.data.finish_conversion import is_finished, place_files, sort_out_copies, write_data_set
+from crepitus.data.finish_conversion import moves, sort_out_copies, write_data_set
 from crepitus.data.key_file import read_salt, write_keys
 from crepitus.data.labels import Labels
-from crepitus.data.writer import Rejection, write_text
+from crepitus.data.work_folder import is_finished, locked, open_work, place_files, writing
+from crepitus.data.writer import Rejection
 from crepitus.dicom.deidentify import Project
 from crepitus.dicom.find import shown
 from crepitus.dicom.pool import Limits
@@ -94,13 +92,13 @@ def convert(
     if not settings.source.exists():
         raise UsageError(f"SOURCE {settings.source}: expected a file or a folder, there is none")
     digest = settings.digest() if labels is None else f"{settings.digest()}-{labels.digest()}"
-    finished = is_finished(out, digest)
+    finished = is_finished(out, "conversion", digest)
     if finished is not None:
         shutil.rmtree(out / WORK, ignore_errors=True)
         return Outcome(*finished, warnings=[f"{out} was complete; nothing was done"])
     work = _work_folder(out, settings)
     key_journal = None if settings.keys is None else settings.keys.with_name(settings.keys.name + ".partial")
-    with _writing(out), _locked(work):
+    with writing(out), locked(work):
         project = Project(_salt(work, settings), settings.characteristics)
         options = FileOptions(work / "files", project, settings.dicom, settings.keys is not None)
         loop = Loop(options, out, work / "journal", key_journal, watch)
@@ -123,7 +121,7 @@ def _finish(
     """From records to a data set; may be killed and repeated, and leaves the same files then."""
     salt = options.project.salt
     images, aside = sort_out_copies(records)
-    place_files(out, options.folder, images)
+    place_files(moves(out, options.folder, images), (out / "images", out / "dicom"))
     if settings.keys is not None:
         write_keys(settings.keys, salt, _keys(images, records))
     rejected, unused = write_data_set(out, images, aside, labels, salt, _info(settings, digest))
@@ -133,23 +131,8 @@ def _finish(
 def _work_folder(out: Path, settings: Settings) -> Path:
     """The folder of unfinished work: a new one, or that of an earlier run with the same settings."""
     work = out / WORK
-    stored = work / "settings"
     _check_places(out, settings)
-    if stored.is_file():
-        if stored.read_text(encoding="utf-8") != settings.digest():
-            raise UsageError(
-                f"--out {out}: holds an interrupted conversion with another SOURCE or other options; "
-                "repeat those, or remove the folder"
-            )
-    elif out.exists() and (not out.is_dir() or any(child.name != WORK for child in out.iterdir())):
-        raise UsageError(
-            f"--out {out}: expected a new or empty folder, this one holds files; remove it or name another"
-        )
-    with _writing(out):
-        (work / "files").mkdir(parents=True, exist_ok=True)
-        if not stored.is_file():
-            write_text(stored, settings.digest())
-        (out / "images").mkdir(exist_ok=True)
+    open_work(out, work, settings.digest(), "conversion")
     return work
 
 
@@ -165,34 +148,6 @@ def _check_places(out: Path, settings: Settings) -> None:
         if not keys.parent.is_dir():
             raise UsageError(f"--keys {settings.keys}: expected a folder {keys.parent}, there is none")
         read_salt(settings.keys)  # before anything is written
-
-
-@contextmanager
-def _writing(out: Path) -> Iterator[None]:
-    """Turn a full disk and the like into one line that says what to do."""
-    try:
-        yield
-    except OSError as error:
-        raise OutputError(
-            f"cannot write {out}: {error.strerror or error}; put that right and give the same command "
-            "again, it goes on where it stopped"
-        ) from error
-
-
-@contextmanager
-def _locked(work: Path) -> Iterator[None]:
-    """Keep a second process out of the same folder; the lock ends with the process, however it ends."""
-    handle = os.open(work / "lock", os.O_RDWR | os.O_CREAT, 0o600)
-    try:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise UsageError(f"--out {work.parent}: another process is converting into it") from error
-        for partial in (work / "files").glob("*.tmp"):
-            partial.unlink(missing_ok=True)
-        yield
-    finally:
-        os.close(handle)
 
 
 def _salt(work: Path, settings: Settings) -> bytes:
