@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-import os
+import secrets
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -141,10 +141,13 @@ def _row(clean: Dataset, image_id: str, pixels: NDArray[np.uint16]) -> Columns:
 
 
 def _write(options: FileOptions, key: str, clean: Dataset, pixels: NDArray[np.uint16]) -> dict[str, int]:
-    """Files of one entry, each whole or absent; the process id keeps two writers of one file apart."""
+    """Files of one entry, each whole or absent; a random part keeps two writers of one file apart.
+
+    A process id would not do: on a cluster, processes of two machines can have the same.
+    """
     sizes = {}
     path = options.folder / f"{key}.png"
-    partial = options.folder / f"{key}.{os.getpid()}.tmp"
+    partial = options.folder / f"{key}.{secrets.token_hex(6)}.tmp"
     try:
         if options.dicom:
             clean.save_as(partial, enforce_file_format=True)
