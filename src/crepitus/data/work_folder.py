@@ -1,4 +1,4 @@
-"""The folder of unfinished work inside an output: one process at a time, and killed at any moment it goes on."""
+"""The folder of unfinished work inside an output: one process at a time, resumable after a kill."""
 
 from __future__ import annotations
 
