@@ -21,6 +21,7 @@ from crepitus.cli import (
     methods,
     phantom,
     predict,
+    prepare,
     readers,
     split,
     train,
@@ -61,6 +62,7 @@ def options(
 
 app.command("methods")(methods.methods)
 app.command("convert")(convert.convert)
+app.command("prepare")(prepare.prepare)
 app.command("import")(import_.import_)
 app.command("merge")(merge.merge)
 app.command("export")(export.export)
