@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from crepitus.cli.common import JsonOption, end_with_rejected, print_json, progress, say
+from crepitus.cli.common import (
+    JsonOption,
+    RayOption,
+    end_with_rejected,
+    print_json,
+    progress,
+    say,
+    workers_for,
+)
 from crepitus.errors import UsageError
 
 
 def prepare(
-    dataset: Annotated[Path, typer.Argument(help="Data set folder.", show_default=False)],
+    dataset: Annotated[str, typer.Argument(help="Data set folder; path or URL.", show_default=False)],
     out: Annotated[
-        Path,
-        typer.Option("--out", help="New data set folder, or one that was interrupted.", show_default=False),
+        str,
+        typer.Option(
+            "--out", help="New data set folder, or one that was interrupted; path or URL.", show_default=False
+        ),
     ],
     steps: Annotated[
         str | None,
@@ -31,25 +39,24 @@ def prepare(
         str, typer.Option(help="crepitus, or thesis for the published baselines.")
     ] = "crepitus",
     workers: Annotated[int, typer.Option(min=0, help="Processes; 0: one per core.")] = 0,
+    ray: RayOption = None,
     json_: JsonOption = False,
 ) -> None:
     """Prepare a data set; annotations follow, and the way back to each original pixel is kept.
 
     Images that cannot be used are set aside (exit status 3). Killed at any moment, the same command goes on.
     """
-    from crepitus.data.folder import DataSet
-    from crepitus.data.preparing import prepare as run
     from crepitus.prepare.pipeline import Recipe
+    from crepitus.scale.commands import Means, prepare_anywhere
 
     names = _steps(steps, size, pad)
     recipe = Recipe(names, heuristic, _aspect(pad), size)
-    total = len(DataSet.read(dataset))
-    outcome = run(
+    outcome = prepare_anywhere(
         dataset,
         recipe,
         out,
-        workers=workers or len(os.sched_getaffinity(0)),
-        watch=lambda records: progress(records, total, "prepare"),
+        Means(workers_for(workers, ray), ray, tell=say),
+        watch=lambda records, total: progress(records, total, "prepare"),
     )
     for warning in outcome.warnings:
         say(f"warning: {warning}")

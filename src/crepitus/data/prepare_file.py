@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-import os
+import secrets
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -147,8 +147,8 @@ def part_id(image_id: str, number: int) -> str:
 
 
 def _write(folder: Path, stem: str, files: dict[str, bytes]) -> dict[str, int]:
-    """Files of one image, each whole or absent; the process id keeps two writers of one file apart."""
-    partial = folder / f"{stem}.{os.getpid()}.tmp"
+    """Files of one image, each whole or absent; a random part keeps two writers of one file apart."""
+    partial = folder / f"{stem}.{secrets.token_hex(6)}.tmp"
     try:
         for ending, content in files.items():
             partial.write_bytes(content)

@@ -9,6 +9,7 @@ from typing import Any
 import polars as pl
 
 from crepitus.data.folder import DataSet
+from crepitus.data.output import Output
 from crepitus.data.prepare_file import PREPARED, ImageTask, PreparedImage, file_stem
 from crepitus.data.tables import (
     ANNOTATION_TABLES,
@@ -72,14 +73,14 @@ def _name(image_id: str, ending: str) -> str:
     return f"images/{image_id}{ending}"
 
 
-def is_whole(record: Record, files: Path, out: Path) -> bool:
+def is_whole(record: Record, files: Path, output: Output) -> bool:
     """Whether every file that a record speaks of is there in its full size."""
     if record["kind"] == "rejected":
         return True
     return all(
-        any(path.is_file() and path.stat().st_size == size for path in (now, final))
+        any(output.size(path) == size for path in (now, final))
         for part in record["parts"]
-        for now, final, size in places(part, files, out)
+        for now, final, size in places(part, files, output.root)
     )
 
 
