@@ -21,6 +21,7 @@ from crepitus.cli import (
     methods,
     phantom,
     predict,
+    prepare,
     readers,
     reproduce,
     split,
@@ -62,6 +63,7 @@ def options(
 
 app.command("methods")(methods.methods)
 app.command("convert")(convert.convert)
+app.command("prepare")(prepare.prepare)
 app.command("import")(import_.import_)
 app.command("merge")(merge.merge)
 app.command("export")(export.export)
