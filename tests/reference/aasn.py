@@ -1,4 +1,4 @@
-"""Thin-plate spline, line of symmetry and contrastive loss straight from their definitions; slow and obvious."""
+"""Thin-plate spline, line of symmetry, contrastive loss from their definitions; slow and obvious."""
 
 import math
 

@@ -1,4 +1,4 @@
-"""The line of symmetry: by hand, exact for mirrored sets, least squares against a search, and missing landmarks."""
+"""The line of symmetry: by hand, exact for mirrored sets, against a search, missing landmarks."""
 
 import math
 
