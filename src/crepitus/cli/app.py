@@ -22,6 +22,7 @@ from crepitus.cli import (
     phantom,
     predict,
     readers,
+    regions,
     split,
     train,
 )
@@ -63,6 +64,7 @@ app.command("methods")(methods.methods)
 app.command("convert")(convert.convert)
 app.command("import")(import_.import_)
 app.command("merge")(merge.merge)
+app.command("regions")(regions.regions)
 app.command("export")(export.export)
 app.command("split")(split.split)
 app.command("audit")(audit.audit)
