@@ -8,7 +8,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crepitus.methods.aasn.symmetry import Mirror, mirrored_landmarks, partners, symmetry_line
+from crepitus.methods.aasn.symmetry import Mirror, mirrored_landmarks, symmetry_line
+from crepitus.methods.parts.sides import partners
 from reference import aasn as slow
 
 NAMES = ("asis-L", "asis-R", "ramus-L", "ramus-R", "symphysis")

@@ -18,8 +18,9 @@ from crepitus.methods.aasn.roi import (
     invert_affine,
     sample_region,
 )
-from crepitus.methods.aasn.symmetry import Mirror, mirrored_landmarks, partners, symmetry_line
+from crepitus.methods.aasn.symmetry import Mirror, mirrored_landmarks, symmetry_line
 from crepitus.methods.aasn.warp import Spline, thin_plate_spline
+from crepitus.methods.parts.sides import partners
 
 Size = tuple[int, int]
 

@@ -8,29 +8,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-SIDES = ("-L", "-R")
-"""Endings that make two names a pair: "asis-L" and "asis-R"; a name without one lies in the midline."""
-
 _LEAST_GAP = 1e-6
 """Share of the landmarks' spread by which the best line must beat the worst: otherwise there is none."""
-
-
-def partners(names: Sequence[str]) -> list[int]:
-    """Index of each landmark's partner on the other side; its own for a landmark of the midline.
-
-    A landmark with a side whose partner is not among `names` gets -1: it says nothing about symmetry.
-    """
-    index = {name: at for at, name in enumerate(names)}
-    left, right = SIDES
-
-    def other(name: str) -> str:
-        if name.endswith(left):
-            return name[: -len(left)] + right
-        if name.endswith(right):
-            return name[: -len(right)] + left
-        return name
-
-    return [index.get(other(name), -1) for name in names]
 
 
 @dataclass(frozen=True)
