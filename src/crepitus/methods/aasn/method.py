@@ -71,6 +71,7 @@ class Aasn(Method[AasnRaw]):
     config_class = AasnConfig
     config: AasnConfig
     needs = frozenset({"points", "landmarks"})
+    unassessable = "landmarks are missing or too unsure; see landmarks.run in its configuration"
     fusion_kind: ClassVar[Kind] = "concatenate"
     distance_is_answer: ClassVar[bool] = False
 

@@ -123,6 +123,7 @@ class Landmarks(Method[LandmarkRaw]):
     config: LandmarksConfig
     needs = frozenset({"landmarks"})
     finds_boxes = False
+    unassessable = "the landmarks are too unsure, or their shape is not that of the training images"
 
     @property
     def landmark_names(self) -> tuple[str, ...]:
