@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -58,7 +58,7 @@ def write_regions(
     table = data.landmarks if found is None else found
     if table is None:
         raise DataSetError(f"{data.root}: expected landmarks.csv, or landmarks of a detector; there are none")
-    marks = dict(_landmarks(table))
+    marks = replace(data, landmarks=table).landmarks_by_image
     settings = {"members": list(members), "rows": rows, "columns": columns, "margin": margin}
     info = {**data.info, "regions": {**settings, "landmarks": "data set" if found is None else "detector"}}
     kinds = [kind for kind in ("points", "boxes") if getattr(data, kind) is not None]
@@ -77,11 +77,6 @@ def write_regions(
             kept = {key: value for key, value in row.items() if key not in _OWN}
             writer.add(Radiograph(image_id, pixels, spacing), annotation, **kept)
     return writer
-
-
-def _landmarks(table: pl.DataFrame) -> Iterator[tuple[str, Landmarks]]:
-    for key, rows in table.partition_by("image_id", as_dict=True, maintain_order=True).items():
-        yield str(key[0]), Landmarks(tuple(rows["name"]), rows.select("x", "y").to_numpy())
 
 
 def moved(annotation: Annotation, region: Region, label: int | None) -> Annotation:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -35,12 +36,14 @@ class InputImage:
         pixels: shape (rows, columns), uint8 or uint16, bone bright.
         file: where it came from.
         region: of interest, shape (4,), pixels; None where it is not known.
+        landmarks: that are known already, for methods that use some and find none themselves.
     """
 
     image_id: str
     pixels: GreyPixels
     file: str
     region: NDArray[np.float64] | None = None
+    landmarks: Landmarks | None = None
 
 
 class Model:
@@ -109,7 +112,13 @@ class Model:
         tensor = torch.from_numpy(batch)[:, None].to(self.device)
         targets = Targets.unknown([image.image_id for image in images])
         regions = [_region(image, fit) for image, fit in zip(images, fits, strict=True)]
-        targets = replace(targets, regions=torch.from_numpy(np.stack(regions)).to(self.device))
+        names = self._method.landmark_names
+        marks = [_landmarks(image, fit, names) for image, fit in zip(images, fits, strict=True)]
+        targets = replace(
+            targets,
+            regions=torch.from_numpy(np.stack(regions)).to(self.device),
+            landmarks=torch.from_numpy(np.stack(marks)),
+        )
         with torch.inference_mode(), autocast(config.training.precision, self.device.type):
             decoded = self._method.infer(self._network, tensor, targets)
         return [
@@ -171,6 +180,16 @@ def _region(image: InputImage, fit: InputFit) -> NDArray[np.float32]:
     if image.region is None:
         return np.full(4, np.nan, dtype=np.float32)
     return fit.to_input(image.region.reshape(2, 2)).reshape(4).astype(np.float32)
+
+
+def _landmarks(image: InputImage, fit: InputFit, names: Sequence[str]) -> NDArray[np.float32]:
+    """The landmarks that are known in pixels of the input, shape (l, 2); NaN where unknown."""
+    found = np.full((len(names), 2), np.nan, dtype=np.float32)
+    if image.landmarks is not None:
+        for name, xy in zip(image.landmarks.names, fit.to_input(image.landmarks.xy), strict=True):
+            if name in names:
+                found[names.index(name)] = xy
+    return found
 
 
 def _read_record(root: Path) -> dict[str, Any]:
