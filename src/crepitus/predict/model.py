@@ -132,10 +132,7 @@ class Model:
             return NotAssessable(
                 f"{image.image_id}: {self._method.name} cannot answer ({self._method.unassessable})"
             )
-        heatmap = None
-        if decoded.heatmaps is not None:
-            values = decoded.heatmaps[k].float().clamp(0, 1).cpu().numpy()
-            heatmap = Heatmap(fit.crop_map(values), fit.rows, fit.columns)
+        heatmap = _map(decoded.heatmaps, fit, k)
         peak = self._method.score_is_peak and heatmap is not None
         score = float(heatmap.values.max()) if peak and heatmap is not None else _number(decoded.scores[k])
         return Prediction(
@@ -146,6 +143,7 @@ class Model:
             heatmap=heatmap,
             detections=self._detections(heatmap, fit, decoded, k),
             landmarks=self._landmarks(fit, decoded, k),
+            evidence=_map(decoded.evidence, fit, k),
         )
 
     def _landmarks(self, fit: InputFit, decoded: Decoded, k: int) -> Landmarks | None:
@@ -169,6 +167,13 @@ class Model:
             return None
         thresholds = self.record["thresholds"]
         return boxes_from_heatmap(heatmap, floor=thresholds["box_floor"], relative=thresholds["box_relative"])
+
+
+def _map(maps: torch.Tensor | None, fit: InputFit, k: int) -> Heatmap | None:
+    """The k-th map over the image, without the padding."""
+    if maps is None:
+        return None
+    return Heatmap(fit.crop_map(maps[k].float().clamp(0, 1).cpu().numpy()), fit.rows, fit.columns)
 
 
 def _number(value: torch.Tensor) -> float:

@@ -87,6 +87,9 @@ def test_regions_then_aasn_with_the_landmarks_of_the_data_set(pelves, tmp_path):
     found = tmp_path / "found"
     assert crepitus("predict", run, regions, "--split", "test", "--out", found) == 0
     assert pl.read_csv(found / "images.csv").height == 2
+    # The distance map: 32 x 64 at a stride of 16.
+    evidence = [np.load(path) for path in (found / "evidence").glob("*.npy")]
+    assert [values.shape for values in evidence] == [(2, 4)] * 2
     # A file says nothing about landmarks, and this model has no detector.
     picture = DataSet.read(regions).path("p00")
     assert crepitus("predict", run, picture, "--out", tmp_path / "file") == 3

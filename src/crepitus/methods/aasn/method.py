@@ -208,12 +208,18 @@ class Aasn(Method[AasnRaw]):
     def decode(self, raw: AasnRaw) -> Decoded:
         """Heatmap over the image; its maximum is the score."""
         probability = self._probability(raw.siamese)
+        distance = raw.siamese.distance
         return Decoded(
             scores=probability.flatten(1).amax(1),
             heatmaps=self._over_image(probability, raw),
             landmarks=raw.landmarks,
             assessable=raw.assessable,
+            evidence=None if distance is None else self._over_image(self._asymmetry(distance), raw),
         )
+
+    def _asymmetry(self, distance: Tensor) -> Tensor:
+        """d^2 / (d^2 + m): monotone in d^2, 0..1, and 0.5 at the margin."""
+        return distance / (distance + self.config.loss.margin)
 
     def _probability(self, raw: SiameseRaw) -> Tensor:
         """Fracture probability per cell of the region, shape (b, h, w), float32."""
@@ -221,8 +227,7 @@ class Aasn(Method[AasnRaw]):
             return torch.sigmoid(raw.logits[:, 0].float())
         if raw.distance is None:
             raise ConfigError("expected logits or a distance")
-        # Monotone in d^2, and 0.5 at the margin.
-        return raw.distance / (raw.distance + self.config.loss.margin)
+        return self._asymmetry(raw.distance)
 
     def _over_image(self, values: Tensor, raw: AasnRaw) -> Tensor:
         """Values (b, h, w) of the regions over their images; 0 outside."""
