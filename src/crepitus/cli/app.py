@@ -23,6 +23,7 @@ from crepitus.cli import (
     predict,
     prepare,
     readers,
+    regions,
     reproduce,
     split,
     train,
@@ -66,6 +67,7 @@ app.command("convert")(convert.convert)
 app.command("prepare")(prepare.prepare)
 app.command("import")(import_.import_)
 app.command("merge")(merge.merge)
+app.command("regions")(regions.regions)
 app.command("export")(export.export)
 app.command("split")(split.split)
 app.command("audit")(audit.audit)

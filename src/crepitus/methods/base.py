@@ -91,6 +91,8 @@ class Decoded:
         assessable: shape (b,), bool; False where the method cannot answer; None: all are.
         study_scores: shape (s,), 0..1, in the order of `Targets.study`; of methods that answer for studies.
         columns: per name shape (b,), 0..1; further columns of the predictions, which are no classes.
+        evidence: shape (b, h, w), 0..1, covering the prepared image: what a reader may look at besides, for
+            example how far the two sides differ; no figure uses it.
     """
 
     scores: Tensor
@@ -101,6 +103,7 @@ class Decoded:
     assessable: Tensor | None = None
     study_scores: Tensor | None = None
     columns: dict[str, Tensor] = field(default_factory=dict)
+    evidence: Tensor | None = None
 
 
 class InputConfig(BaseModel):

@@ -67,7 +67,10 @@ class PredictionsWriter:
         self._check(prediction)
         image_id = prediction.image_id
         if prediction.heatmap is not None:
-            self._write_heatmap(image_id, prediction.heatmap)
+            self._write_map("heatmaps", image_id, prediction.heatmap)
+            self._with_heatmap += 1
+        if prediction.evidence is not None:
+            self._write_map("evidence", image_id, prediction.evidence)
         self._classes = tuple(prediction.class_scores)
         scores = {f"{SCORE_PREFIX}{name}": score for name, score in prediction.class_scores.items()}
         self._images[image_id] = {
@@ -108,20 +111,19 @@ class PredictionsWriter:
                 "an evaluation refuses a folder in which some are missing"
             )
 
-    def _write_heatmap(self, image_id: str, heatmap: Heatmap) -> None:
+    def _write_map(self, folder: str, image_id: str, heatmap: Heatmap) -> None:
         values = np.asarray(heatmap.values)
         if values.ndim != 2 or not values.size or not (values.min() >= 0 and values.max() <= 1):
             raise PredictionsError(
-                f"{image_id}: expected a heatmap of shape (h, w) with values within 0..1, got "
+                f"{image_id}: {folder}: expected a map of shape (h, w) with values within 0..1, got "
                 f"shape {values.shape}" + (f", {values.min():g} to {values.max():g}" if values.size else "")
             )
-        path = self.root / "heatmaps" / f"{image_id}.npy"
+        path = self.root / folder / f"{image_id}.npy"
         path.parent.mkdir(exist_ok=True)
         partial = path.with_name(path.name + ".tmp")
         with partial.open("wb") as stream:
             np.save(stream, values.astype(np.float16), allow_pickle=False)
         partial.replace(path)
-        self._with_heatmap += 1
 
     def close(self) -> None:
         """Write the tables, rejected.csv and predictions.json."""
