@@ -201,6 +201,7 @@ def test_regions_follow_their_image_through_a_view():
 def test_kinds_come_from_the_configured_column():
     method = build("kinds.column=region")
     assert method.class_names == ("hip", "pelvis")
+    assert method.class_column == "region"
     assert method.class_of({"region": "pelvis"}) == "pelvis"
     assert method.class_of({"region": None}) is None
     assert method.class_of({"region": "wrist"}) is None

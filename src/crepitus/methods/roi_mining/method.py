@@ -43,9 +43,14 @@ class RoiMining(Method[Chained | MinedLogits]):
         """The kinds of fracture, if the second stage tells them apart."""
         return self.config.kinds.names if self.config.kinds.column else ()
 
+    @property
+    def class_column(self) -> str:
+        """The configured column."""
+        return self.config.kinds.column
+
     def class_of(self, row: Mapping[str, Any]) -> str | None:
         """The kind of fracture in the configured column."""
-        value = row.get(self.config.kinds.column)
+        value = row.get(self.class_column)
         return str(value) if value in self.class_names else None
 
     @property
