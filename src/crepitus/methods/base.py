@@ -249,6 +249,11 @@ class Method(ABC, Generic[Raw]):
         return None
 
     @property
+    def class_column(self) -> str:
+        """Column of the `images` table that names the class of an image; empty: its AO class or its label."""
+        return ""
+
+    @property
     def landmark_names(self) -> tuple[str, ...]:
         """Landmarks that it needs or finds, in the order of `Targets.landmarks`."""
         return ()

@@ -34,6 +34,28 @@ class MethodInfo:
         return loaded  # type: ignore[no-any-return]
 
 
+def _classifier(name: str, paper: str, class_name: str) -> MethodInfo:
+    return MethodInfo(
+        name=name,
+        paper=paper,
+        task="localization and image score",
+        supervision="image labels",
+        module="crepitus.methods.baselines.classifier",
+        class_name=class_name,
+    )
+
+
+def _detector(name: str, paper: str, class_name: str) -> MethodInfo:
+    return MethodInfo(
+        name=name,
+        paper=paper,
+        task="boxes and image score",
+        supervision="points",
+        module="crepitus.methods.baselines.detector",
+        class_name=class_name,
+    )
+
+
 METHODS = {
     info.name: info
     for info in (
@@ -93,6 +115,22 @@ METHODS = {
             module="crepitus.methods.landmarks.method",
             class_name="HeatmapLandmarksMethod",
         ),
+        MethodInfo(
+            name="roi-mining",
+            paper="Wang et al., MICCAI 2019 (003)",
+            task="localization, image score, kind of fracture",
+            supervision="image labels",
+            module="crepitus.methods.roi_mining.method",
+            class_name="RoiMining",
+        ),
+        _classifier("chexnet", "Rajpurkar et al., arXiv 2017 (baseline of 000, 001, 003)", "CheXNet"),
+        _classifier("wspl", "Wang et al., CVPR 2017 (baseline of 000, 001, 003)", "Wspl"),
+        _classifier("ufdet", "Wang et al., MICCAI 2019 (003), first stage (baseline of 001)", "UfDet"),
+        _classifier("resnet18-gap", "Wang et al., MICCAI 2019 (003), baseline", "ResNet18Gap"),
+        _classifier("resnet18-lse", "Wang et al., MICCAI 2019 (003), baseline", "ResNet18Lse"),
+        _detector("faster-rcnn", "Ren et al., NeurIPS 2015 (baseline of 001)", "FasterRcnn"),
+        _detector("retinanet", "Lin et al., ICCV 2017 (baseline of 001)", "RetinaNet"),
+        _detector("fcos", "Tian et al., ICCV 2019 (baseline of 001)", "Fcos"),
     )
 }
 

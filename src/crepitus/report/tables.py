@@ -105,6 +105,7 @@ _KNOWN: Final[Mapping[str, tuple[str, str]]] = {
     ),
     "study.accuracy": ("Accuracy", "The share of studies judged rightly at the operating threshold."),
     "study.auroc": ("AUROC", "As the AUROC of images; a study is fractured if any of its images is."),
+    "class.accuracy": ("Accuracy of the class", "The share of images whose class is called right."),
     "class.f1.weighted": (
         "F1, weighted",
         "Harmonic mean of precision and recall of each class, weighted by how often the class occurs.",
