@@ -96,12 +96,14 @@ class AggregatorNetwork(nn.Module):
 
     def features(self, images: Tensor) -> Tensor:
         """What the maximum is taken over: shape (b, c, h', w')."""
-        maps = cast("Tensor", self.views(self.statistics(images)))
+        maps = cast("Tensor", self.views(self.statistics(images))).float()
         return cast("Tensor", self.classifier[0](maps)) if self.config.pooling == "cells" else maps
 
     def logits(self, features: Tensor) -> Tensor:
         """Logits (s,) of features (s, c, h', w'); the average pooling of cells leaves them as they are."""
-        return cast("Tensor", self.classifier(features))[:, 0]
+        # In full precision: a logit of 8 significant bits would tie the scores of studies.
+        with torch.autocast(features.device.type, enabled=False):
+            return cast("Tensor", self.classifier(features))[:, 0]
 
     def forward(self, images: Tensor, study: Tensor) -> StudyLogits:
         """Logits of studies, of each image alone, and what each image adds.

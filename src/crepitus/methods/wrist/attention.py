@@ -143,4 +143,6 @@ class AttentionNetwork(nn.Module):
         """Logits of a fracture."""
         grey = self.statistics(images).contiguous(memory_format=torch.channels_last)
         maps = self.stages(self.stem(grey))
-        return cast("Tensor", self.classifier(maps.mean(dim=(2, 3))))[:, 0]
+        # In full precision: a logit of 8 significant bits would tie the scores of images.
+        with torch.autocast(images.device.type, enabled=False):
+            return cast("Tensor", self.classifier(maps.float().mean(dim=(2, 3))))[:, 0]

@@ -30,4 +30,6 @@ class ResidualNetwork(nn.Module):
         # Past the backbone's own normalisation: here the data set's statistics take its place.
         grey = self.statistics(images).expand(-1, 3, -1, -1)
         maps = self.backbone.network(grey.contiguous(memory_format=torch.channels_last))[-1]
-        return cast("Tensor", self.classifier(maps.mean(dim=(2, 3))))[:, 0]
+        # In full precision: a logit of 8 significant bits would tie the scores of images.
+        with torch.autocast(images.device.type, enabled=False):
+            return cast("Tensor", self.classifier(maps.float().mean(dim=(2, 3))))[:, 0]

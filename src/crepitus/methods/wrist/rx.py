@@ -5,6 +5,7 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import Literal, cast
 
+import torch
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from torch import Tensor, nn
 
@@ -147,4 +148,7 @@ class RxNetwork(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """Logits of a fracture."""
-        return cast("Tensor", self.classifier(self.views(self.statistics(images))))[:, 0]
+        maps = cast("Tensor", self.views(self.statistics(images)))
+        # In full precision: a logit of 8 significant bits would tie the scores of images.
+        with torch.autocast(images.device.type, enabled=False):
+            return cast("Tensor", self.classifier(maps.float()))[:, 0]

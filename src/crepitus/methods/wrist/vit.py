@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, cast
 
 import timm
+import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
 
@@ -41,7 +42,10 @@ class TransformerNetwork(nn.Module):
         """Logits of a fracture."""
         right, below = self.padding
         padded = F.pad(images, (0, right, 0, below))
-        return cast("Tensor", self.transformer(self.statistics(padded)))[:, 0]
+        tokens = self.transformer.forward_features(self.statistics(padded))
+        # In full precision: a logit of 8 significant bits would tie the scores of images.
+        with torch.autocast(images.device.type, enabled=False):
+            return cast("Tensor", self.transformer.forward_head(tokens.float()))[:, 0]
 
 
 def _patch_in_name(name: str) -> int:
