@@ -22,10 +22,10 @@ import torch.nn.functional as F  # noqa: N812
 from sklearn.metrics import roc_auc_score
 
 from crepitus.data import DataSet
+from crepitus.methods.parts.study_rules import StudyRule, learn_rule
 from crepitus.methods.parts.weights import save_weights
 from crepitus.methods.wrist.aggregator import AggregatorNetwork, ViewsConfig
 from crepitus.methods.wrist.rx import RxConfig, RxNetwork
-from crepitus.predict.study_rules import StudyRule, learn_rule
 from record import write_result
 
 SHAPE = {"channels": (8, 16, 32), "hidden": (32, 16), "pooled_rows": 2, "pooled_columns": 2}

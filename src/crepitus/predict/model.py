@@ -23,6 +23,9 @@ from crepitus.prepare.fit import InputFit
 from crepitus.structures import Detections, Heatmap, Landmarks, Prediction
 
 SHA256 = re.compile("[0-9a-f]{64}")
+KEPT = ("calibration", "operating_points", "study_rules")
+"""What predictions keep of a model's record, where it is there."""
+
 THRESHOLDS = ("image", "box_floor", "box_relative")
 
 
@@ -95,7 +98,11 @@ class Model:
             "sha256": self.record["sha256"],
             "preparation": self.record["preparation"],
             "thresholds": self.record["thresholds"],
-            **{k: self.record[k] for k in ("calibration", "operating_points") if k in self.record},
+            **{
+                k: self.record[k]
+                for k in ("calibration", "operating_points", "study_rules")
+                if k in self.record
+            },
             "config": self.record["config"],
             "commit": self.record.get("commit", ""),
             "device": str(self.device),

@@ -4,13 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import polars as pl
 
 from crepitus.errors import UsageError
-from crepitus.predict.study_rules import DEFAULT_THRESHOLD, StudyRule, stored_rule
+from crepitus.methods.parts.study_rules import (
+    DEFAULT_THRESHOLD,
+    STUDY_SCORE,
+    STUDY_SHARE,
+    StudyRule,
+    stored_rule,
+)
 
 if TYPE_CHECKING:
     from crepitus.data import DataSet
@@ -61,6 +67,26 @@ def study_table(images: pl.DataFrame, study_of: Mapping[str, str | None], rule: 
     return pl.DataFrame(rows, schema=dict(SCHEMA), orient="row")
 
 
+def answered_table(images: pl.DataFrame, study_of: Mapping[str, str | None]) -> pl.DataFrame:
+    """The table studies.csv of a method that answers for studies itself.
+
+    Args:
+        images: image_id, and of each image the columns `STUDY_SCORE`, the answer for its study, and
+            `STUDY_SHARE`, what the image added to it, 0..1.
+        study_of: study of each image; images without one belong to no study.
+    """
+    members: dict[str, list[tuple[str, float, float]]] = {}
+    for image_id, score, share in images.select("image_id", STUDY_SCORE, STUDY_SHARE).iter_rows():
+        study = study_of.get(image_id)
+        if study is not None:
+            members.setdefault(study, []).append((image_id, score, share))
+    rows = []
+    for study, views in members.items():
+        carried = carrying_views([view[0] for view in views], np.array([view[2] for view in views]))
+        rows.append((study, views[0][1], len(views), carried))
+    return pl.DataFrame(rows, schema=dict(SCHEMA), orient="row")
+
+
 def with_study_rule(predictions: Predictions, data: DataSet, name: str) -> Predictions:
     """The same predictions, with the studies judged by a rule in place of studies.csv.
 
@@ -82,7 +108,11 @@ def with_study_rule(predictions: Predictions, data: DataSet, name: str) -> Predi
             f"--study-rule {name}: expected images with a study_id in {data.root}, none of the predicted "
             "ones has one"
         )
-    thresholds = predictions.thresholds
+    return replace(predictions, studies=table, info=rule_info(rule, predictions.info))
+
+
+def rule_info(rule: StudyRule, info: Mapping[str, Any]) -> dict[str, Any]:
+    """The content of predictions.json with the rule that judged the studies and its threshold."""
+    thresholds = info.get("thresholds", {})
     own = thresholds.get("image", DEFAULT_THRESHOLD) if rule.threshold is None else rule.threshold
-    info = {**predictions.info, "thresholds": {**thresholds, "study": own}}
-    return replace(predictions, studies=table, info=info)
+    return {**info, "study_rule": rule.name, "thresholds": {**thresholds, "study": own}}

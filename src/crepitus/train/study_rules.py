@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from crepitus.predict.study_rules import StudyRule, learn_rule
+from crepitus.methods.parts.study_rules import StudyRule, learn_rule
 
 FloatArray = NDArray[np.float64]
 

@@ -44,12 +44,15 @@ class StudyLogits:
     Attributes:
         studies: shape (s,), logits of the studies.
         views: shape (b,), logits of studies that consist of one image each.
-        shares: shape (b,), at least 0: how far the logit of its study falls without the image.
+        shares: shape (b,), at least 0, sum 1 within a study: how far its logit falls without the image, part
+            of what all its images make it fall; equal where none does.
+        study: shape (b,), int64, index of the study of each image.
     """
 
     studies: Tensor
     views: Tensor
     shares: Tensor
+    study: Tensor
 
 
 def pool_views(features: Tensor, study: Tensor) -> Tensor:
@@ -117,19 +120,21 @@ class AggregatorNetwork(nn.Module):
         logits = self.logits(pool_views(features, study))
         if self.training:
             unknown = logits.new_full((len(images),), torch.nan)
-            return StudyLogits(logits, unknown, unknown)
-        return StudyLogits(logits, self.logits(features), self._shares(features, study, logits))
+            return StudyLogits(logits, unknown, unknown, study)
+        return StudyLogits(logits, self.logits(features), self._shares(features, study, logits), study)
 
     def _shares(self, features: Tensor, study: Tensor, logits: Tensor) -> Tensor:
-        """How far the logit of the study falls without each image; 1 for an only image."""
-        shares = features.new_ones(len(features))
+        """What each image adds to the logit of its study, see `StudyLogits`."""
+        falls = torch.zeros(len(features), device=features.device)
         for k in range(len(features)):
             rest = study == study[k]
             rest[k] = False
             if bool(rest.any()):
                 without = self.logits(features[rest].amax(dim=0, keepdim=True))
-                shares[k] = (logits[study[k]] - without[0]).clamp(min=0)
-        return shares
+                falls[k] = (logits[study[k]] - without[0]).clamp(min=0)
+        total = torch.zeros(len(logits), device=features.device).index_add_(0, study, falls)[study]
+        count = torch.bincount(study, minlength=len(logits))[study]
+        return torch.where(total > 0, falls / total.clamp(min=torch.finfo(falls.dtype).tiny), 1 / count)
 
 
 def load_view_model(network: AggregatorNetwork, path: Path, sha256: str) -> None:

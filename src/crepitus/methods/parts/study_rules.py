@@ -17,6 +17,10 @@ FloatArray = NDArray[np.float64]
 StudyRuleName = Literal["at-least-one", "majority", "noisy-or", "learned"]
 RULES: tuple[StudyRuleName, ...] = get_args(StudyRuleName)
 
+STUDY_SCORE, STUDY_SHARE = "study_score", "study_share"
+"""Columns that a method adds to its images where it answers for studies itself: the answer for the study, and
+what the image added to it, 0..1, sum 1 within a study."""
+
 EDGE = 1e-6
 """Scores enter log odds no closer than this to 0 and 1."""
 

@@ -10,8 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from crepitus.errors import PredictionsError, UsageError
-from crepitus.predict.studies import study_table
-from crepitus.predict.study_rules import (
+from crepitus.methods.parts.study_rules import (
     RULES,
     StudyRule,
     at_least_one,
@@ -21,6 +20,7 @@ from crepitus.predict.study_rules import (
     noisy_or,
     stored_rule,
 )
+from crepitus.predict.studies import study_table
 
 scores = st.lists(st.floats(0, 1), min_size=1, max_size=7).map(np.array)
 LEARNED = StudyRule("learned", (1.0, 2.0, 0.5), -1.0, 0.4)

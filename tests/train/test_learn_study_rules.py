@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from crepitus.predict.study_rules import stored_rule
+from crepitus.methods.parts.study_rules import stored_rule
 from crepitus.train.finish import youden_threshold
 from crepitus.train.study_rules import learn_study_rules, validation_studies
 
