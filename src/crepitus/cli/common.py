@@ -37,6 +37,10 @@ RayOption = Annotated[
         "machine; where there is none, auto starts one here. Needs the extra 'scale'.",
     ),
 ]
+STUDY_RULE_HELP = "How the images of a study become one answer: at-least-one, majority, noisy-or or learned."
+StudyRuleOption = Annotated[
+    str | None, typer.Option(help=f"{STUDY_RULE_HELP} Default: studies.csv, otherwise the highest score.")
+]
 
 messages = Console(stderr=True, soft_wrap=True, highlight=False)
 """Progress and messages go to standard error, so that standard output stays clean for results."""

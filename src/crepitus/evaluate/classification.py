@@ -196,9 +196,10 @@ class StudyFigures:
     threshold: float
 
     def figures(self, weights: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:
-        """`study.accuracy` and `study.auroc`, each (rounds,), for patient weights (rounds, m)."""
+        """Every `study.*` figure, each (rounds,), for patient weights (rounds, m)."""
+        called = at_threshold(self.ranking, weights, self.threshold)
         return {
-            "study.accuracy": at_threshold(self.ranking, weights, self.threshold)["accuracy"],
+            **{f"study.{name}": figure for name, figure in called.items()},
             "study.auroc": auroc(*self.ranking.counts(weights)),
         }
 

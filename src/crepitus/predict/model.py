@@ -24,7 +24,7 @@ from crepitus.prepare.fit import InputFit
 from crepitus.structures import Detections, Heatmap, Landmarks, Prediction
 
 SHA256 = re.compile("[0-9a-f]{64}")
-STORED = ("calibration", "operating_points", "class_column")
+STORED = ("calibration", "operating_points", "class_column", "study_rules")
 """What predictions take over from model.json where it is there."""
 
 THRESHOLDS = ("image", "box_floor", "box_relative")

@@ -28,6 +28,9 @@ class PredictionsWriter:
         out: new or empty folder.
         info: content of predictions.json: model, sha256, preparation, thresholds, further keys.
         boxes: the method finds boxes; detections.csv is then written even when there are none.
+
+    Attributes:
+        studies: table of studies.csv, None for none; set before the block ends.
     """
 
     def __init__(self, out: Path, info: Mapping[str, Any] | None = None, *, boxes: bool = False) -> None:
@@ -40,6 +43,7 @@ class PredictionsWriter:
         self._landmarks: list[tuple[Any, ...]] = []
         self._classes: tuple[str, ...] = ()
         self._with_heatmap = 0
+        self.studies: pl.DataFrame | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -52,6 +56,12 @@ class PredictionsWriter:
 
     def __len__(self) -> int:
         return len(self._images)
+
+    @property
+    def scores(self) -> pl.DataFrame:
+        """image_id and score of the images so far."""
+        rows = [(name, row["score"]) for name, row in self._images.items()]
+        return pl.DataFrame(rows, schema=dict(SCORE_COLUMNS), orient="row")
 
     def set_aside(self, file: str, error: SetAside) -> None:
         """Record an input that cannot be used."""
@@ -133,6 +143,8 @@ class PredictionsWriter:
         if self._landmarks:
             landmarks = pl.DataFrame(self._landmarks, schema=dict(FOUND_LANDMARK_COLUMNS), orient="row")
             write_table(self.root / "landmarks.csv", landmarks)
+        if self.studies is not None:
+            write_table(self.root / "studies.csv", self.studies)
         write_rejected(self.root, self.rejected)
         images = pl.DataFrame(schema=dict(SCORE_COLUMNS))
         if self._images:

@@ -104,6 +104,8 @@ _KNOWN: Final[Mapping[str, tuple[str, str]]] = {
         "The same against the region of interest (the upper femur) in place of the fracture itself.",
     ),
     "study.accuracy": ("Accuracy", "The share of studies judged rightly at the operating threshold."),
+    "study.sensitivity": ("Sensitivity", "The share of fractured studies that are called fractured."),
+    "study.specificity": ("Specificity", "The share of studies without a fracture that are called so."),
     "study.auroc": ("AUROC", "As the AUROC of images; a study is fractured if any of its images is."),
     "class.accuracy": ("Accuracy of the class", "The share of images whose class is called right."),
     "class.f1.weighted": (
