@@ -179,7 +179,8 @@ class Detections:
 class Prediction:
     """A method's answer for one image; parts that the method does not give are None.
 
-    `columns` are further columns of the predictions' images.csv; they are no scores of classes.
+    `columns` are further columns of the predictions' images.csv; they are no scores of classes. `evidence` is
+    a map for the reader that no figure uses.
     """
 
     image_id: str
@@ -189,3 +190,4 @@ class Prediction:
     detections: Detections | None = None
     landmarks: Landmarks | None = None
     columns: Mapping[str, float] = field(default_factory=dict)
+    evidence: Heatmap | None = None

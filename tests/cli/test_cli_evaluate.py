@@ -327,6 +327,18 @@ def test_studies_and_classes(folders, capsys):
     # Truth A A N, called A N N: F1 of A 2/3, of N 2/3.
     assert result["class.f1.A"] == result["class.f1.N"] == pytest.approx(2 / 3)
     assert result["class.f1.weighted"] == pytest.approx(2 / 3)
+    assert result["class.accuracy"] == pytest.approx(2 / 3)
+    # Another column holds the truth: N, none, N of which the first is called A and the last N.
+    (predictions / "predictions.json").write_text('{"class_column": "kind"}')
+    (data / "images.csv").write_text(text.replace("ao_class", "kind").replace("A2", "N").replace("A1", ""))
+    run(predictions, "--data", data, capsys=capsys)
+    result = evaluation_of(predictions)
+    assert result["class.accuracy"] == pytest.approx(1 / 2)
+    # F1 of N: 2 * 1 / (2 + 1).
+    assert result["class.f1.N"] == pytest.approx(2 / 3)
+    (predictions / "predictions.json").write_text('{"class_column": "absent"}')
+    run(predictions, "--data", data, capsys=capsys)
+    assert "class.accuracy" not in evaluation_of(predictions)
 
 
 @pytest.mark.parametrize(

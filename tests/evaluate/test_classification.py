@@ -113,9 +113,15 @@ def test_precision_at_a_recall_by_hand():
 
 
 def test_study_figures_by_hand():
-    # Scores 0.9 +, 0.7 -, 0.6 +, 0.2 -: three of four pairs won; at 0.5 the 0.7 is wrong.
+    # Scores 0.9 +, 0.7 -, 0.6 +, 0.2 -: three of four pairs won; at 0.5 the 0.7 is wrong: both fractures are
+    # found, and one of two studies without is called so.
     ranking = Ranking.of(np.array([0.9, 0.7, 0.6, 0.2]), np.array([1, 0, 1, 0]), np.arange(4))
-    assert point_estimates([StudyFigures(ranking, 0.5)], 4) == {"study.accuracy": 0.75, "study.auroc": 0.75}
+    assert point_estimates([StudyFigures(ranking, 0.5)], 4) == {
+        "study.accuracy": 0.75,
+        "study.sensitivity": 1.0,
+        "study.specificity": 0.5,
+        "study.auroc": 0.75,
+    }
 
 
 def test_class_figures_by_hand():
@@ -133,7 +139,12 @@ def test_class_figures_by_hand():
 
 def test_study_figures_of_one_class_and_without_studies():
     positive = Ranking.of(np.array([0.9, 0.4]), np.array([1, 1]), np.arange(2))
-    assert point_estimates([StudyFigures(positive, 0.5)], 2) == {"study.accuracy": 0.5, "study.auroc": None}
+    assert point_estimates([StudyFigures(positive, 0.5)], 2) == {
+        "study.accuracy": 0.5,
+        "study.sensitivity": 0.5,
+        "study.specificity": None,
+        "study.auroc": None,
+    }
     empty = Ranking.of(np.zeros(0), np.zeros(0, int), np.zeros(0, int))
     assert set(point_estimates([StudyFigures(empty, 0.5)], 0).values()) == {None}
 

@@ -70,6 +70,39 @@ def test_predictions_can_be_evaluated(run, data, tmp_path, capsys):
     assert (tmp_path / "p" / "report.html").is_file()
 
 
+def test_studies_are_answered_by_a_rule_that_names_their_views(run, data, tmp_path, capsys):
+    shutil.copytree(data.root, tmp_path / "d")
+    images = pl.read_parquet(tmp_path / "d" / "images.parquet")
+    # Images 0 and 1 are study s0, 2 and 3 are s1, and so on; the last two belong to none.
+    studies = [f"s{k // 2}" for k in range(18)] + [None, None]
+    images.with_columns(study_id=pl.Series(studies)).write_parquet(tmp_path / "d" / "images.parquet")
+    status, _, error = crepitus(
+        capsys, "predict", run, tmp_path / "d", "--study-rule", "majority", "--out", tmp_path / "p"
+    )
+    assert status == 0, error
+    predictions = Predictions.read(tmp_path / "p")
+    scores = dict(predictions.images.select("image_id", "score").iter_rows())
+    assert predictions.studies.height == 9
+    for study, score, count, views in predictions.studies.iter_rows():
+        own = {f"tiny-{2 * int(study[1:]) + k:02d}" for k in range(2)}
+        # Of two views both must be positive: the lower score decides, and both carry it.
+        assert score == pytest.approx(min(scores[i] for i in own))
+        assert count == 2
+        assert set(views.split(";")) == own
+    assert predictions.info["study_rule"] == "majority"
+    assert predictions.thresholds["study"] == predictions.thresholds["image"]
+
+
+@pytest.mark.parametrize("rule", ["majority", "learned", "most"])
+def test_a_study_rule_without_studies_or_that_was_not_learned_is_one_line(run, data, tmp_path, capsys, rule):
+    status, _, error = crepitus(
+        capsys, "predict", run, data.root, "--study-rule", rule, "--out", tmp_path / "p"
+    )
+    assert status == 2
+    assert "study_id" in error
+    assert not (tmp_path / "p").exists()
+
+
 def test_one_image_as_png_jpeg_and_dicom(run, data, tmp_path, capsys):
     pixels = data.radiograph("tiny-01").pixels
     folder = tmp_path / "in"

@@ -17,9 +17,9 @@ KEYS = [
     "image.auroc", "image.ap", "image.specificity_at_recall_95", "image.recall_at_specificity_95",
     "image.precision_at_recall_95", "localization.froc_score", "localization.recall_at_fp_0.1",
     "localization.recall_at_fp_0.5", "localization.area_recall_at_0.01", "localization.area_recall_at_0.10",
-    "boxes.ap_50", "boxes.froc_score", "boxes.map_femur", "study.accuracy", "study.auroc", "image.accuracy",
-    "image.sensitivity", "image.specificity", "class.f1.A1", "class.f1.weighted", "calibration.ece",
-    "calibration.brier",
+    "boxes.ap_50", "boxes.froc_score", "boxes.map_femur", "study.accuracy", "study.auroc",
+    "study.sensitivity", "study.specificity", "image.accuracy", "image.sensitivity", "image.specificity",
+    "class.f1.A1", "class.f1.weighted", "calibration.ece", "calibration.brier",
 ]  # fmt: skip
 
 

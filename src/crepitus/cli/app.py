@@ -21,7 +21,9 @@ from crepitus.cli import (
     methods,
     phantom,
     predict,
+    prepare,
     readers,
+    regions,
     reproduce,
     split,
     train,
@@ -62,8 +64,10 @@ def options(
 
 app.command("methods")(methods.methods)
 app.command("convert")(convert.convert)
+app.command("prepare")(prepare.prepare)
 app.command("import")(import_.import_)
 app.command("merge")(merge.merge)
+app.command("regions")(regions.regions)
 app.command("export")(export.export)
 app.command("split")(split.split)
 app.command("audit")(audit.audit)

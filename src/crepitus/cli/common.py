@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -28,6 +29,19 @@ AllowLeakageOption = Annotated[
     typer.Option("--allow-leakage", help="Go on although patients or pictures lie in two splits or folds."),
 ]
 
+RayOption = Annotated[
+    str | None,
+    typer.Option(
+        "--ray",
+        help="Work on a Ray cluster: HOST:PORT of its head node, or auto for the one that runs on this "
+        "machine; where there is none, auto starts one here. Needs the extra 'scale'.",
+    ),
+]
+STUDY_RULE_HELP = "How the images of a study become one answer: at-least-one, majority, noisy-or or learned."
+StudyRuleOption = Annotated[
+    str | None, typer.Option(help=f"{STUDY_RULE_HELP} Default: studies.csv, otherwise the highest score.")
+]
+
 messages = Console(stderr=True, soft_wrap=True, highlight=False)
 """Progress and messages go to standard error, so that standard output stays clean for results."""
 
@@ -46,6 +60,11 @@ def needs_extra(extra: str, purpose: str) -> Iterator[None]:
         if (error.name or "").startswith("crepitus"):
             raise
         raise MissingExtraError(extra, f"{purpose} (module {error.name})") from error
+
+
+def workers_for(workers: int, ray: str | None) -> int:
+    """Processes for `--workers`: 0 is one per core here, and stays 0, all CPUs, on a cluster."""
+    return workers if workers or ray is not None else len(os.sched_getaffinity(0))
 
 
 def print_json(result: Mapping[str, Any]) -> None:
@@ -67,10 +86,11 @@ def progress(items: Iterable[T], total: int | None, what: str) -> Iterator[T]:
             say(f"{what}: {done}/{total}")
 
 
-def end_with_rejected(rejected: list[tuple[str, str, str]], folder: Path) -> None:
+def end_with_rejected(rejected: list[tuple[str, str, str]], folder: Path | str) -> None:
     """Exit with status 3 and one line if inputs were set aside."""
     if rejected:
         codes = sorted({code for _, code, _ in rejected})
         noun = "input was" if len(rejected) == 1 else "inputs were"
-        say(f"{len(rejected)} {noun} set aside ({', '.join(codes)}); see {folder / 'rejected.csv'}")
+        table = f"{str(folder).rstrip('/')}/rejected.csv"
+        say(f"{len(rejected)} {noun} set aside ({', '.join(codes)}); see {table}")
         raise typer.Exit(3)

@@ -10,7 +10,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from crepitus.cli.common import AllowLeakageOption, JsonOption, SplitOption, print_json, progress, say
+from crepitus.cli.common import (
+    AllowLeakageOption,
+    JsonOption,
+    SplitOption,
+    StudyRuleOption,
+    print_json,
+    progress,
+    say,
+)
 from crepitus.cli.radius import RadiusMm, RadiusPx, RadiusRel, radius_of
 
 if TYPE_CHECKING:
@@ -28,6 +36,8 @@ def compare(
         int, typer.Option(min=0, help="Rounds of the paired bootstrap over patients; 0: none.")
     ] = 1000,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the bootstrap.")] = 0,
+    study_rule_a: StudyRuleOption = None,
+    study_rule_b: StudyRuleOption = None,
     radius_px: RadiusPx = None,
     radius_mm: RadiusMm = None,
     radius_rel: RadiusRel = None,
@@ -43,12 +53,17 @@ def compare(
     from crepitus.data.writer import write_text
     from crepitus.evaluate.compare import compare as run
     from crepitus.predict import Predictions
+    from crepitus.predict.studies import with_study_rule
 
     radius = radius_of(radius_px, radius_mm, radius_rel)
+    data_set, both = DataSet.read(data), [Predictions.read(a), Predictions.read(b)]
+    for k, rule in enumerate((study_rule_a, study_rule_b)):
+        if rule is not None:
+            both[k] = with_study_rule(both[k], data_set, rule)
     comparison = run(
-        Predictions.read(a),
-        Predictions.read(b),
-        DataSet.read(data),
+        both[0],
+        both[1],
+        data_set,
         split=split,
         bootstrap_rounds=bootstrap,
         seed=seed,
@@ -58,6 +73,7 @@ def compare(
     )
     result = {"a": str(a), "b": str(b), "data": str(data), **comparison_json(comparison)}
     result |= {"split": split, "bootstrap": bootstrap, "seed": seed, "radius": radius.value}
+    result["study_rules"] = {"a": study_rule_a, "b": study_rule_b}
     for leak in comparison.leakage:
         say(f"Note: Leakage, allowed by --allow-leakage: {leak}. All figures may be too good.")
     if out is not None:

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
-import os
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from crepitus.cli.common import JsonOption, end_with_rejected, messages, print_json, say
+from crepitus.cli.common import (
+    JsonOption,
+    RayOption,
+    end_with_rejected,
+    messages,
+    print_json,
+    say,
+    workers_for,
+)
 
 if TYPE_CHECKING:
     from crepitus.data.convert_records import Progress
@@ -19,15 +26,18 @@ SECONDS_BETWEEN_LINES = 10.0
 
 def convert(
     source: Annotated[
-        Path,
+        str,
         typer.Argument(
-            help="Folder (with ZIP archives in it or not), ZIP archive, DICOMDIR or DICOM file.",
+            help="Folder (with ZIP archives in it or not), ZIP archive, DICOMDIR or DICOM file; a path or a "
+            "URL such as s3://bucket/folder.",
             show_default=False,
         ),
     ],
     out: Annotated[
-        Path,
-        typer.Option("--out", help="New data set folder, or one that was interrupted.", show_default=False),
+        str,
+        typer.Option(
+            "--out", help="New data set folder, or one that was interrupted; path or URL.", show_default=False
+        ),
     ],
     labels: Annotated[
         Path | None,
@@ -39,6 +49,7 @@ def convert(
     workers: Annotated[
         int, typer.Option(min=0, help="Processes that decode; 0: one per core.", show_default=True)
     ] = 0,
+    ray: RayOption = None,
     keys: Annotated[
         Path | None,
         typer.Option(
@@ -57,15 +68,16 @@ def convert(
 
     Killed at any moment, the same command goes on where it stopped.
     """
-    from crepitus.data.converting import Settings, convert
+    from crepitus.data.converting import Settings
     from crepitus.data.labels import read_labels
+    from crepitus.scale.commands import Means, convert_anywhere
 
     table = None if labels is None else read_labels(labels)
     lines = _Lines()
-    outcome = convert(
+    outcome = convert_anywhere(
         Settings(source, patient_characteristics, dicom, keys),
         out,
-        workers=workers or len(os.sched_getaffinity(0)),
+        Means(workers_for(workers, ray), ray, tell=say),
         labels=table,
         watch=lines,
     )

@@ -13,7 +13,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from crepitus.cli.common import AllowLeakageOption, JsonOption, SplitOption, print_json, progress, say
+from crepitus.cli.common import (
+    AllowLeakageOption,
+    JsonOption,
+    SplitOption,
+    StudyRuleOption,
+    print_json,
+    progress,
+    say,
+)
 from crepitus.cli.radius import RadiusMm, RadiusPx, RadiusRel, radius_of
 
 if TYPE_CHECKING:
@@ -44,6 +52,7 @@ def evaluate(
             "fracture_size, separated by commas; numbers may be cut, as in body_part,age:18:65."
         ),
     ] = None,
+    study_rule: StudyRuleOption = None,
     radius_px: RadiusPx = None,
     radius_mm: RadiusMm = None,
     radius_rel: RadiusRel = None,
@@ -60,10 +69,13 @@ def evaluate(
     from crepitus.evaluate.run import evaluate as run
     from crepitus.evaluate.strata import in_words, worst
     from crepitus.predict import Predictions
+    from crepitus.predict.studies import with_study_rule
     from crepitus.report.html import write_report
 
     radius = radius_of(radius_px, radius_mm, radius_rel)
     predicted, data_set = Predictions.read(predictions), DataSet.read(data)
+    if study_rule is not None:
+        predicted = with_study_rule(predicted, data_set, study_rule)
     evaluation = run(
         predicted,
         data_set,
@@ -75,7 +87,8 @@ def evaluate(
         allow_leakage=allow_leakage,
         progress=progress,
     )
-    evaluation = replace(evaluation, settings=_provenance(predictions, data) | evaluation.settings)
+    given = {**_provenance(predictions, data), "study_rule": study_rule}
+    evaluation = replace(evaluation, settings=given | evaluation.settings)
     out = out or predictions
     out.mkdir(parents=True, exist_ok=True)
     result = evaluation_json(evaluation)

@@ -8,13 +8,23 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from crepitus.cli.common import JsonOption, end_with_rejected, needs_extra, print_json, progress, say
+from crepitus.cli.common import (
+    STUDY_RULE_HELP,
+    JsonOption,
+    end_with_rejected,
+    needs_extra,
+    print_json,
+    progress,
+    say,
+)
 from crepitus.errors import SetAside, UsageError
 
 if TYPE_CHECKING:
     from crepitus.data import DataSet
+    from crepitus.methods.parts.study_rules import StudyRule
     from crepitus.predict.inputs import Input
-    from crepitus.predict.model import InputImage
+    from crepitus.predict.model import InputImage, Model
+    from crepitus.predict.writer import PredictionsWriter
     from crepitus.structures import Prediction
 
 SPLITS = ("train", "val", "test")
@@ -36,6 +46,9 @@ def predict(
             "--overlays/--no-overlays", help="Pictures with heatmap; default: for files, not for data sets."
         ),
     ] = None,
+    study_rule: Annotated[
+        str | None, typer.Option(help=f"{STUDY_RULE_HELP} Writes studies.csv; INPUT is a data set.")
+    ] = None,
     batch_size: Annotated[int, typer.Option(min=1, help="Images at a time.")] = 8,
     as_json: JsonOption = False,
 ) -> None:
@@ -47,6 +60,7 @@ def predict(
 
     stream, total, data = _open(model, inputs, split)
     loaded = Model.load(model)
+    rule = _rule(study_rule, loaded, data) if study_rule is not None else None
     draw = overlays if overlays is not None else data is None
     with PredictionsWriter(out, loaded.predictions_info(), boxes=loaded.finds_boxes) as writer:
         outcomes = predict_stream(loaded, stream, batch_size=batch_size)
@@ -57,6 +71,8 @@ def predict(
             writer.add(answer, file=image.file)  # type: ignore[union-attr]
             if draw:
                 _draw(out, image, answer, data, loaded.record["thresholds"]["image"])  # type: ignore[arg-type]
+        if rule is not None and data is not None:
+            _answer_studies(writer, rule, data)
     say(f"{len(writer)} images predicted into {out}")
     if as_json:
         print_json({"predicted": len(writer), "set_aside": len(writer.rejected), "out": str(out)})
@@ -88,6 +104,31 @@ def _open(model: Path, paths: list[Path], split: str | None) -> tuple[Iterable[I
         if not image_ids:
             raise UsageError(f"--split {split}: none of the images of {paths[0]} has that role in {model}")
     return from_data_set(data, image_ids), len(image_ids), data
+
+
+def _rule(name: str, model: Model, data: DataSet | None) -> StudyRule:
+    """The rule of that name as the model learned it.
+
+    Raises:
+        UsageError: INPUT is no data set with studies, or the rule cannot be used.
+    """
+    from crepitus.methods.parts.study_rules import stored_rule
+
+    if data is None or data.images["study_id"].null_count() == data.images.height:
+        raise UsageError(
+            f"--study-rule {name}: expected a data set whose images have a study_id as INPUT; "
+            "make one of DICOM files with 'crepitus convert'"
+        )
+    return stored_rule(name, model.record)
+
+
+def _answer_studies(writer: PredictionsWriter, rule: StudyRule, data: DataSet) -> None:
+    """Add studies.csv to the predictions, and the rule to predictions.json."""
+    from crepitus.predict.studies import rule_info, study_table
+
+    study_of = dict(data.images.select("image_id", "study_id").iter_rows())
+    writer.studies = study_table(writer.scores, study_of, rule)
+    writer.info = rule_info(rule, writer.info)
 
 
 def _draw(out: Path, image: InputImage, answer: Prediction, data: DataSet | None, threshold: float) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-import os
+import secrets
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -13,6 +13,7 @@ from pydicom import uid
 from pydicom.dataset import Dataset
 
 from crepitus.data.images import encode_png
+from crepitus.data.work_folder import OutputError
 from crepitus.dicom.archive import read_member
 from crepitus.dicom.deidentify import Project, deidentify
 from crepitus.dicom.dicomdir import is_dicomdir, references
@@ -30,7 +31,7 @@ from crepitus.dicom.metadata import (
 )
 from crepitus.dicom.read import grey_pixels
 from crepitus.dicom.write import uid_from
-from crepitus.errors import CrepitusError, NotAssessable
+from crepitus.errors import NotAssessable
 
 IDENTIFIERS = {"patient": "PatientID", "study": "StudyInstanceUID", "series": "SeriesInstanceUID"}
 """Kind of a hash and the attribute that it stands for; the image's own is in its `image_id`."""
@@ -79,12 +80,6 @@ class Index:
     """A DICOMDIR: no image, but a list of files that must be there."""
 
     references: list[tuple[str, ...]]
-
-
-class OutputError(CrepitusError):
-    """The output cannot be written; nothing else can be done then."""
-
-    code = "output"
 
 
 def file_key(name: str) -> str:
@@ -146,10 +141,13 @@ def _row(clean: Dataset, image_id: str, pixels: NDArray[np.uint16]) -> Columns:
 
 
 def _write(options: FileOptions, key: str, clean: Dataset, pixels: NDArray[np.uint16]) -> dict[str, int]:
-    """Files of one entry, each whole or absent; the process id keeps two writers of one file apart."""
+    """Files of one entry, each whole or absent; a random part keeps two writers of one file apart.
+
+    A process id would not do: on a cluster, processes of two machines can have the same.
+    """
     sizes = {}
     path = options.folder / f"{key}.png"
-    partial = options.folder / f"{key}.{os.getpid()}.tmp"
+    partial = options.folder / f"{key}.{secrets.token_hex(6)}.tmp"
     try:
         if options.dicom:
             clean.save_as(partial, enforce_file_format=True)

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 from crepitus.data.convert_file import Converted, FileOptions, Index, convert_file, file_key
+from crepitus.data.convert_source import Source
+from crepitus.data.executor import Executor, Pool
 from crepitus.data.journal import Journal, read_journal
-from crepitus.dicom.find import Entry, Refused, find_entries, find_references, is_archive
-from crepitus.dicom.pool import Limits, WorkerPool
+from crepitus.data.output import Output
+from crepitus.dicom.find import Entry, Refused
 from crepitus.errors import SetAside
 
 Record = dict[str, Any]
@@ -48,7 +49,7 @@ class Loop:
 
     Args:
         options: for the workers.
-        final: folder of finished images, where an earlier run may have moved its files to.
+        output: knows which finished files an earlier run has left.
         journal: file of records; may exist.
         key_journal: file of original identifiers, outside the data set; None where none are asked for.
         watch: called after each file.
@@ -57,13 +58,13 @@ class Loop:
     def __init__(
         self,
         options: FileOptions,
-        final: Path,
+        output: Output,
         journal: Path,
         key_journal: Path | None,
         watch: Callable[[Progress], None],
     ) -> None:
         self._options = options
-        self._final = final
+        self._output = output
         self._paths = (journal, key_journal)
         self._watch = watch
         self._before = {record["name"]: record for record in read_journal(journal)}
@@ -74,29 +75,27 @@ class Loop:
         self.progress = Progress()
         self.records = Records()
 
-    def run(self, source: Path, workers: int, limits: Limits | None) -> Records:
+    def run(self, source: Source, executor: Executor) -> Records:
         """Records of all files of `source`; each is in the journal before the next is looked at."""
         journal_path, key_path = self._paths
         with (
             Journal(journal_path) as journal,
             _maybe(key_path) as keys,
-            WorkerPool[Entry, Converted | Index](
-                partial(convert_file, self._options), workers, limits
-            ) as pool,
+            executor.pool(convert_file, self._options) as pool,
         ):
-            self._answer(find_entries(source), pool, journal, keys)
-            if source.is_file() and not is_archive(source):
+            self._answer(source.entries(), pool, journal, keys)
+            if source.single():
                 for record in list(self.records.by_name.values()):
                     if record["kind"] == "index":
                         listed = [tuple(parts) for parts in record["references"]]
-                        self._answer(find_references(source.resolve().parent, listed), pool, journal, keys)
+                        self._answer(source.references(listed), pool, journal, keys)
             self.progress.workers_replaced = pool.replaced
         return self.records
 
     def _answer(
         self,
         found: Iterable[Entry | Refused],
-        pool: WorkerPool[Entry, Converted | Index],
+        pool: Pool[Entry, Converted | Index],
         journal: Journal,
         keys: Journal | None,
     ) -> None:
@@ -131,12 +130,12 @@ class Loop:
         if self._options.originals and entry.name not in self._keys_before:
             return False
         return all(
-            any(_has_size(path, size) for path in self._places(record, ending))
+            any(self._output.size(path) == size for path in self._places(record, ending))
             for ending, size in record["sizes"].items()
         )
 
     def _places(self, record: Record, ending: str) -> tuple[Path, Path]:
-        final = final_path(self._final, record["row"]["image_id"], ending)
+        final = final_path(self._output.root, record["row"]["image_id"], ending)
         return self._options.folder / f"{file_key(record['name'])}.{ending}", final
 
     def _note(self, record: Record) -> None:
@@ -171,10 +170,6 @@ def record_of(entry: Entry, answer: Converted | Index | SetAside) -> Record:
 def rejection(name: str, error: SetAside) -> Record:
     """A record of something that was set aside."""
     return {"name": name, "stamp": "", "kind": "rejected", "code": error.code, "message": str(error)}
-
-
-def _has_size(path: Path, size: int) -> bool:
-    return path.is_file() and path.stat().st_size == size
 
 
 class _maybe:  # noqa: N801  (reads as a word in a with statement)

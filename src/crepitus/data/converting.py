@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import json
-import os
 import secrets
-import shutil
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from crepitus.data.convert_file import ORIGINALS, FileOptions, OutputError
+from crepitus.data.convert_file import ORIGINALS, FileOptions
 from crepitus.data.convert_records import Loop, Progress, Record, Records
-from crepitus.data.finish_conversion import is_finished, place_files, sort_out_copies, write_data_set
+from crepitus.data.convert_source import PathSource, Source
+from crepitus.data.executor import Executor, LocalExecutor
+from crepitus.data.finish_conversion import moves, sort_out_copies, write_data_set
 from crepitus.data.key_file import read_salt, write_keys
 from crepitus.data.labels import Labels
-from crepitus.data.writer import Rejection, write_text
+from crepitus.data.output import FolderOutput, Output
+from crepitus.data.work_folder import locked, writing
+from crepitus.data.writer import Rejection
 from crepitus.dicom.deidentify import Project
 from crepitus.dicom.find import shown
 from crepitus.dicom.pool import Limits
@@ -34,13 +34,13 @@ class Settings:
     """What decides about the result; a conversion goes on only with the same settings.
 
     Attributes:
-        source: folder, ZIP archive, DICOMDIR or DICOM file.
+        source: folder, ZIP archive, DICOMDIR or DICOM file; a text is the URL of one.
         characteristics: keep the patient's sex, age, size and weight.
         dicom: also write de-identified DICOM files.
         keys: key file, None for none.
     """
 
-    source: Path
+    source: Path | str
     characteristics: bool = False
     dicom: bool = False
     keys: Path | None = None
@@ -77,10 +77,10 @@ def convert(
     limits: Limits | None = None,
     watch: Callable[[Progress], None] = lambda progress: None,
 ) -> Outcome:
-    """Convert every file of the source.
+    """Convert every file of a source on this machine.
 
     Args:
-        settings: source and options.
+        settings: source, a path, and options.
         out: new or empty folder, or one whose conversion with the same settings was interrupted.
         workers: processes that decode.
         labels: table of labels.
@@ -91,29 +91,59 @@ def convert(
         UsageError: the source is missing, or `out` holds something else.
         OutputError: `out` cannot be written.
     """
-    if not settings.source.exists():
-        raise UsageError(f"SOURCE {settings.source}: expected a file or a folder, there is none")
+    executor = LocalExecutor(workers, limits)
+    source = Path(settings.source)
+    return run_conversion(
+        settings, PathSource(source), FolderOutput(out, WORK), executor, labels=labels, watch=watch
+    )
+
+
+def run_conversion(
+    settings: Settings,
+    source: Source,
+    output: Output,
+    executor: Executor,
+    *,
+    labels: Labels | None = None,
+    watch: Callable[[Progress], None] = lambda progress: None,
+) -> Outcome:
+    """Convert every file of a source, wherever it is, to wherever the data set shall be.
+
+    Args:
+        settings: what decides about the result.
+        source: the files that `settings.source` names.
+        output: where the data set goes.
+        executor: runs the work.
+        labels: table of labels.
+        watch: called after each file.
+
+    Raises:
+        UsageError: the source is missing, or the output holds something else.
+        OutputError: the output cannot be written.
+    """
+    source.check()
     digest = settings.digest() if labels is None else f"{settings.digest()}-{labels.digest()}"
-    finished = is_finished(out, digest)
+    finished = output.finished("conversion", digest)
     if finished is not None:
-        shutil.rmtree(out / WORK, ignore_errors=True)
-        return Outcome(*finished, warnings=[f"{out} was complete; nothing was done"])
-    work = _work_folder(out, settings)
+        output.remove_work()
+        return Outcome(*finished, warnings=[f"{output} was complete; nothing was done"])
+    _check_places(output.root, settings)
+    output.open(settings.digest(), "conversion")
     key_journal = None if settings.keys is None else settings.keys.with_name(settings.keys.name + ".partial")
-    with _writing(out), _locked(work):
-        project = Project(_salt(work, settings), settings.characteristics)
-        options = FileOptions(work / "files", project, settings.dicom, settings.keys is not None)
-        loop = Loop(options, out, work / "journal", key_journal, watch)
-        records = loop.run(settings.source, workers, limits)
-        outcome = _finish(out, options, settings, digest, labels, records)
+    with writing(output.root), locked(output.work):
+        project = Project(_salt(output.work, settings), settings.characteristics)
+        options = FileOptions(output.work / "files", project, settings.dicom, settings.keys is not None)
+        loop = Loop(options, output, output.work / "journal", key_journal, watch)
+        records = loop.run(source, executor)
+        outcome = _finish(output, options, settings, digest, labels, records)
         if key_journal is not None:
             key_journal.unlink(missing_ok=True)
-    shutil.rmtree(work, ignore_errors=True)
+    output.remove_work()
     return replace(outcome, progress=loop.progress)
 
 
 def _finish(
-    out: Path,
+    output: Output,
     options: FileOptions,
     settings: Settings,
     digest: str,
@@ -121,78 +151,30 @@ def _finish(
     records: Records,
 ) -> Outcome:
     """From records to a data set; may be killed and repeated, and leaves the same files then."""
-    salt = options.project.salt
+    salt, out = options.project.salt, output.root
     images, aside = sort_out_copies(records)
-    place_files(out, options.folder, images)
+    output.place(moves(out, options.folder, images), (out / "images", out / "dicom"))
     if settings.keys is not None:
         write_keys(settings.keys, salt, _keys(images, records))
     rejected, unused = write_data_set(out, images, aside, labels, salt, _info(settings, digest))
+    output.publish()
     return Outcome(len(images), rejected, _warnings(images, labels, unused))
-
-
-def _work_folder(out: Path, settings: Settings) -> Path:
-    """The folder of unfinished work: a new one, or that of an earlier run with the same settings."""
-    work = out / WORK
-    stored = work / "settings"
-    _check_places(out, settings)
-    if stored.is_file():
-        if stored.read_text(encoding="utf-8") != settings.digest():
-            raise UsageError(
-                f"--out {out}: holds an interrupted conversion with another SOURCE or other options; "
-                "repeat those, or remove the folder"
-            )
-    elif out.exists() and (not out.is_dir() or any(child.name != WORK for child in out.iterdir())):
-        raise UsageError(
-            f"--out {out}: expected a new or empty folder, this one holds files; remove it or name another"
-        )
-    with _writing(out):
-        (work / "files").mkdir(parents=True, exist_ok=True)
-        if not stored.is_file():
-            write_text(stored, settings.digest())
-        (out / "images").mkdir(exist_ok=True)
-    return work
 
 
 def _check_places(out: Path, settings: Settings) -> None:
     """Refuse an output that would become its own input, and a key file that would be passed on."""
-    source = settings.source.resolve()
-    if source.is_dir() and out.resolve().is_relative_to(source):
+    source = settings.source.resolve() if isinstance(settings.source, Path) else None
+    if source is not None and not source.is_dir():
+        source = None
+    if source is not None and out.resolve().is_relative_to(source):
         raise UsageError(f"--out {out}: expected a place outside SOURCE {settings.source}")
     if settings.keys is not None:
         keys = settings.keys.resolve()
-        if keys.is_relative_to(out.resolve()) or (source.is_dir() and keys.is_relative_to(source)):
+        if keys.is_relative_to(out.resolve()) or (source is not None and keys.is_relative_to(source)):
             raise UsageError(f"--keys {settings.keys}: expected a place outside SOURCE and the data set")
         if not keys.parent.is_dir():
             raise UsageError(f"--keys {settings.keys}: expected a folder {keys.parent}, there is none")
         read_salt(settings.keys)  # before anything is written
-
-
-@contextmanager
-def _writing(out: Path) -> Iterator[None]:
-    """Turn a full disk and the like into one line that says what to do."""
-    try:
-        yield
-    except OSError as error:
-        raise OutputError(
-            f"cannot write {out}: {error.strerror or error}; put that right and give the same command "
-            "again, it goes on where it stopped"
-        ) from error
-
-
-@contextmanager
-def _locked(work: Path) -> Iterator[None]:
-    """Keep a second process out of the same folder; the lock ends with the process, however it ends."""
-    handle = os.open(work / "lock", os.O_RDWR | os.O_CREAT, 0o600)
-    try:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise UsageError(f"--out {work.parent}: another process is converting into it") from error
-        for partial in (work / "files").glob("*.tmp"):
-            partial.unlink(missing_ok=True)
-        yield
-    finally:
-        os.close(handle)
 
 
 def _salt(work: Path, settings: Settings) -> bytes:

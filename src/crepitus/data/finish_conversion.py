@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -17,7 +15,7 @@ from crepitus.data.tables import IMAGE_COLUMNS, check_images, complete_images
 from crepitus.data.writer import Rejection, write_rejected, write_tables
 from crepitus.dicom.dicomdir import check_parts
 from crepitus.dicom.find import shown
-from crepitus.errors import CrepitusError, Damaged, Duplicate, SetAside
+from crepitus.errors import Damaged, Duplicate, SetAside
 
 _NUMBERS: dict[str, type[pl.DataType]] = {
     "kilovolt": pl.Float64,
@@ -28,20 +26,6 @@ _NUMBERS: dict[str, type[pl.DataType]] = {
     "lossy": pl.Int64,
 }
 """Further columns that hold numbers; all others hold text, also where every value is empty."""
-
-
-def is_finished(out: Path, digest: str) -> tuple[int, list[Rejection]] | None:
-    """Images and rejections of a complete conversion with these settings; None where there is none."""
-    try:
-        info = json.loads((out / "dataset.json").read_text(encoding="utf-8"))
-        if info.get("conversion") != digest:
-            return None
-        images = pl.read_parquet(out / "images.parquet", columns=["image_id"]).height
-        with (out / "rejected.csv").open(newline="", encoding="utf-8") as stream:
-            rejected = [(row["file"], row["code"], row["message"]) for row in csv.DictReader(stream)]
-    except (OSError, ValueError, KeyError, AttributeError, pl.exceptions.PolarsError):
-        return None
-    return images, rejected
 
 
 def sort_out_copies(records: Records) -> tuple[list[Record], list[Record]]:
@@ -82,27 +66,12 @@ def _missing(record: Record, names: set[str]) -> Iterator[Record]:
                 yield rejection(name, error)
 
 
-def place_files(out: Path, files: Path, images: list[Record]) -> None:
-    """Give every finished file its final name; may be repeated after a kill.
-
-    Raises:
-        CrepitusError: a file is missing; the next run converts it again.
-    """
-    wanted = set()
+def moves(out: Path, files: Path, images: list[Record]) -> Iterator[tuple[Path, Path]]:
+    """Where each finished file lies, and where it belongs."""
     for record in images:
         for ending in record["sizes"]:
-            source = files / f"{file_key(record['name'])}.{ending}"
             target = final_path(out, record["row"]["image_id"], ending)
-            target.parent.mkdir(exist_ok=True)
-            wanted.add(target)
-            if source.is_file():
-                source.replace(target)
-            elif not target.is_file():
-                raise CrepitusError(f"{target}: expected the finished file, it has vanished; run again")
-    for folder in ("images", "dicom"):
-        for path in (out / folder).glob("*"):
-            if path not in wanted:
-                path.unlink()
+            yield files / f"{file_key(record['name'])}.{ending}", target
 
 
 def image_table(rows: list[dict[str, Any]]) -> pl.DataFrame:

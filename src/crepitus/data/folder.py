@@ -130,6 +130,17 @@ class DataSet:
         return regions(self.images, self.boxes, self.landmarks)
 
     @cached_property
+    def landmarks_by_image(self) -> dict[str, Landmarks]:
+        """Landmarks of every image that has some."""
+        if self.landmarks is None:
+            return {}
+        groups = self.landmarks.partition_by("image_id", as_dict=True, maintain_order=True)
+        return {
+            str(key[0]): Landmarks(tuple(rows["name"]), rows.select("x", "y").to_numpy())
+            for key, rows in groups.items()
+        }
+
+    @cached_property
     def truth(self) -> dict[str, int | None]:
         """Whether each image shows a fracture: 1, 0, or None where nothing says so.
 

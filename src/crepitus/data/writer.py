@@ -55,6 +55,17 @@ def write_rejected(folder: Path, rejected: Iterable[Rejection]) -> None:
     partial.replace(folder / "rejected.csv")
 
 
+def read_rejected(folder: Path) -> list[Rejection]:
+    """Rows of rejected.csv of `folder`.
+
+    Raises:
+        OSError: there is none, or it cannot be read.
+        KeyError: a column is missing.
+    """
+    with (folder / "rejected.csv").open(newline="", encoding="utf-8") as stream:
+        return [(row["file"], row["code"], row["message"]) for row in csv.DictReader(stream)]
+
+
 def new_folder(out: Path) -> Path:
     """Make `out`, refusing one that already holds something: nothing is ever overwritten silently."""
     if out.exists() and (not out.is_dir() or any(out.iterdir())):

@@ -196,16 +196,17 @@ class StudyFigures:
     threshold: float
 
     def figures(self, weights: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:
-        """`study.accuracy` and `study.auroc`, each (rounds,), for patient weights (rounds, m)."""
+        """Every `study.*` figure, each (rounds,), for patient weights (rounds, m)."""
+        called = at_threshold(self.ranking, weights, self.threshold)
         return {
-            "study.accuracy": at_threshold(self.ranking, weights, self.threshold)["accuracy"],
+            **{f"study.{name}": figure for name, figure in called.items()},
             "study.auroc": auroc(*self.ranking.counts(weights)),
         }
 
 
 @dataclass(frozen=True)
 class ClassFigures:
-    """F1 of several classes, per class and weighted by support.
+    """F1 of several classes, per class and weighted by support, and the share of images called right.
 
     Attributes:
         classes: names of the classes.
@@ -220,7 +221,10 @@ class ClassFigures:
     called: NDArray[np.intp]
 
     def figures(self, weights: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:
-        """`class.f1.<class>` and `class.f1.weighted`, each (rounds,); NaN for a class that never occurs."""
+        """`class.f1.<class>`, `class.f1.weighted` and `class.accuracy`, each (rounds,).
+
+        F1 is NaN for a class that never occurs.
+        """
         of_image = weights[:, self.patients]
         identity = np.eye(len(self.classes))
         is_truth, is_called = identity[self.truth], identity[self.called]
@@ -228,4 +232,5 @@ class ClassFigures:
         f1 = ratio(2 * hits, support + called)
         weighted = ratio((np.nan_to_num(f1) * support).sum(axis=1), support.sum(axis=1))
         figures = {f"class.f1.{name}": f1[:, k] for k, name in enumerate(self.classes)}
-        return {**figures, "class.f1.weighted": weighted}
+        accuracy = ratio(hits.sum(axis=1), support.sum(axis=1))
+        return {**figures, "class.f1.weighted": weighted, "class.accuracy": accuracy}

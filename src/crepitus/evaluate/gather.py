@@ -112,11 +112,11 @@ def class_figures(cases: Cases) -> ClassFigures | None:
     """Truth and answer for several classes; None without class scores or where no image has one of them.
 
     The truth of an image is the class of that name, or else the one named like its group (A for A2), or else
-    `fracture` for any fracture.
+    `fracture` for any fracture. Where predictions.json names a `class_column`, it is what stands there.
     """
     classes = cases.predictions.classes
     position = {name: k for k, name in enumerate(classes)}
-    own = [class_of(*row, classes) for row in zip(cases.table["ao_class"], cases.truth, strict=True)]
+    own = _true_classes(cases, classes)
     truth = [position[name] if name is not None else -1 for name in own]
     chosen = np.flatnonzero(np.array(truth, dtype=np.int64) >= 0)
     if not classes or not len(chosen):
@@ -129,6 +129,15 @@ def class_figures(cases: Cases) -> ClassFigures | None:
     return ClassFigures(
         classes, cases.patients[chosen], np.array(truth, dtype=np.intp)[chosen], called[chosen]
     )
+
+
+def _true_classes(cases: Cases, classes: tuple[str, ...]) -> list[str | None]:
+    column = cases.predictions.info.get("class_column")
+    if column is None:
+        return [class_of(*row, classes) for row in zip(cases.table["ao_class"], cases.truth, strict=True)]
+    if column not in cases.table.columns:
+        return [None] * len(cases.truth)
+    return [name if name in classes else None for name in cases.table[column].cast(pl.String)]
 
 
 @dataclass(frozen=True)

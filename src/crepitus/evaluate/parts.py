@@ -25,6 +25,7 @@ from crepitus.evaluate.gather import (
     study_figures,
 )
 from crepitus.evaluate.geometry import Radius
+from crepitus.evaluate.landmarks import LandmarkFigures, landmark_figures
 from crepitus.evaluate.operating import DoubtFigures
 
 
@@ -42,6 +43,7 @@ class Parts:
     best: BestBox
     regions: BestBox | None
     boxes: BoxFroc
+    landmarks: LandmarkFigures | None
 
     @classmethod
     def of(cls, cases: Cases, radius: Radius, progress: Progress[int] | None = None) -> Parts:
@@ -63,6 +65,7 @@ class Parts:
             best=best_boxes(cases),
             regions=best_regions(cases),
             boxes=box_froc(cases, radius),
+            landmarks=landmark_figures(cases),
         )
 
     @property
@@ -70,4 +73,5 @@ class Parts:
         """All of them, in the order of the keys of evaluation.json."""
         found: list[Statistic] = [self.image, self.calibration, self.heatmaps.froc, self.heatmaps.area]
         found += [self.precision, self.best, self.boxes, self.study]
-        return [*found, *(part for part in (self.regions, self.classes, self.doubt) if part is not None)]
+        further = (self.regions, self.classes, self.doubt, self.landmarks)
+        return [*found, *(part for part in further if part is not None)]

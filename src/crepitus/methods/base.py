@@ -91,6 +91,8 @@ class Decoded:
         assessable: shape (b,), bool; False where the method cannot answer; None: all are.
         study_scores: shape (s,), 0..1, in the order of `Targets.study`; of methods that answer for studies.
         columns: per name shape (b,), 0..1; further columns of the predictions, which are no classes.
+        evidence: shape (b, h, w), 0..1, covering the prepared image: what a reader may look at besides, for
+            example how far the two sides differ; no figure uses it.
     """
 
     scores: Tensor
@@ -101,6 +103,7 @@ class Decoded:
     assessable: Tensor | None = None
     study_scores: Tensor | None = None
     columns: dict[str, Tensor] = field(default_factory=dict)
+    evidence: Tensor | None = None
 
 
 class InputConfig(BaseModel):
@@ -244,6 +247,11 @@ class Method(ABC, Generic[Raw]):
     def class_of(self, row: Mapping[str, Any]) -> str | None:
         """The class of an image by its row of the `images` table, None where unknown."""
         return None
+
+    @property
+    def class_column(self) -> str:
+        """Column of the `images` table that names the class of an image; empty: its AO class or its label."""
+        return ""
 
     @property
     def landmark_names(self) -> tuple[str, ...]:

@@ -34,6 +34,28 @@ class MethodInfo:
         return loaded  # type: ignore[no-any-return]
 
 
+def _classifier(name: str, paper: str, class_name: str) -> MethodInfo:
+    return MethodInfo(
+        name=name,
+        paper=paper,
+        task="localization and image score",
+        supervision="image labels",
+        module="crepitus.methods.baselines.classifier",
+        class_name=class_name,
+    )
+
+
+def _detector(name: str, paper: str, class_name: str) -> MethodInfo:
+    return MethodInfo(
+        name=name,
+        paper=paper,
+        task="boxes and image score",
+        supervision="points",
+        module="crepitus.methods.baselines.detector",
+        class_name=class_name,
+    )
+
+
 METHODS = {
     info.name: info
     for info in (
@@ -45,6 +67,70 @@ METHODS = {
             module="crepitus.methods.window_loss.method",
             class_name="WindowLoss",
         ),
+        MethodInfo(
+            name="aasn",
+            paper="Chen et al., ECCV 2020 (000)",
+            task="localization and image score, by comparing sides",
+            supervision="points, landmarks",
+            module="crepitus.methods.aasn.method",
+            class_name="Aasn",
+        ),
+        MethodInfo(
+            name="liu-metric",
+            paper="Liu et al., Magn. Reson. Imaging 2019 (in 000)",
+            task="distance between sides as the score",
+            supervision="points, landmarks",
+            module="crepitus.methods.aasn.method",
+            class_name="LiuMetric",
+        ),
+        MethodInfo(
+            name="deepsymnet",
+            paper="Barman et al., ISBI 2019 (in 000)",
+            task="localization and image score, difference of sides",
+            supervision="points, landmarks",
+            module="crepitus.methods.aasn.method",
+            class_name="DeepSymNet",
+        ),
+        MethodInfo(
+            name="cbn",
+            paper="Liu et al., MICCAI 2019 (in 000)",
+            task="localization and image score, gated sides",
+            supervision="points, landmarks",
+            module="crepitus.methods.aasn.method",
+            class_name="ContrastedBilateral",
+        ),
+        MethodInfo(
+            name="landmarks",
+            paper="Li et al., 2020 (in 000)",
+            task="landmarks by a graph",
+            supervision="landmarks",
+            module="crepitus.methods.landmarks.method",
+            class_name="Landmarks",
+        ),
+        MethodInfo(
+            name="landmarks-heatmap",
+            paper="heatmap regression (baseline in 000)",
+            task="landmarks by heatmaps",
+            supervision="landmarks",
+            module="crepitus.methods.landmarks.method",
+            class_name="HeatmapLandmarksMethod",
+        ),
+        MethodInfo(
+            name="roi-mining",
+            paper="Wang et al., MICCAI 2019 (003)",
+            task="localization, image score, kind of fracture",
+            supervision="image labels",
+            module="crepitus.methods.roi_mining.method",
+            class_name="RoiMining",
+        ),
+        _classifier("chexnet", "Rajpurkar et al., arXiv 2017 (baseline of 000, 001, 003)", "CheXNet"),
+        _classifier("wspl", "Wang et al., CVPR 2017 (baseline of 000, 001, 003)", "Wspl"),
+        _classifier("ufdet", "Wang et al., MICCAI 2019 (003), first stage (baseline of 001)", "UfDet"),
+        _classifier("resnet18-gap", "Wang et al., MICCAI 2019 (003), baseline", "ResNet18Gap"),
+        _classifier("resnet18-lse", "Wang et al., MICCAI 2019 (003), baseline", "ResNet18Lse"),
+        _detector("faster-rcnn", "Ren et al., NeurIPS 2015 (baseline of 001)", "FasterRcnn"),
+        _detector("retinanet", "Lin et al., ICCV 2017 (baseline of 001)", "RetinaNet"),
+        _detector("fcos", "Tian et al., ICCV 2019 (baseline of 001)", "Fcos"),
     )
 }
 

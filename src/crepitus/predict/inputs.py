@@ -32,7 +32,8 @@ def from_data_set(data: DataSet, image_ids: Sequence[str]) -> Iterator[Input]:
         file = str(data.row(image_id)["file"])
         try:
             region = data.regions_by_image.get(image_id)
-            yield InputImage(image_id, data.radiograph(image_id).pixels, file, region)
+            landmarks = data.landmarks_by_image.get(image_id)
+            yield InputImage(image_id, data.radiograph(image_id).pixels, file, region, landmarks)
         except SetAside as error:
             yield file, error
 

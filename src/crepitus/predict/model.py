@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,9 @@ from crepitus.prepare.fit import InputFit
 from crepitus.structures import Detections, Heatmap, Landmarks, Prediction
 
 SHA256 = re.compile("[0-9a-f]{64}")
+STORED = ("calibration", "operating_points", "class_column", "study_rules")
+"""What predictions take over from model.json where it is there."""
+
 THRESHOLDS = ("image", "box_floor", "box_relative")
 
 
@@ -35,12 +39,14 @@ class InputImage:
         pixels: shape (rows, columns), uint8 or uint16, bone bright.
         file: where it came from.
         region: of interest, shape (4,), pixels; None where it is not known.
+        landmarks: that are known already, for methods that use some and find none themselves.
     """
 
     image_id: str
     pixels: GreyPixels
     file: str
     region: NDArray[np.float64] | None = None
+    landmarks: Landmarks | None = None
 
 
 class Model:
@@ -95,7 +101,7 @@ class Model:
             "sha256": self.record["sha256"],
             "preparation": self.record["preparation"],
             "thresholds": self.record["thresholds"],
-            **{k: self.record[k] for k in ("calibration", "operating_points") if k in self.record},
+            **{k: self.record[k] for k in STORED if k in self.record},
             "config": self.record["config"],
             "commit": self.record.get("commit", ""),
             "device": str(self.device),
@@ -109,7 +115,13 @@ class Model:
         tensor = torch.from_numpy(batch)[:, None].to(self.device)
         targets = Targets.unknown([image.image_id for image in images])
         regions = [_region(image, fit) for image, fit in zip(images, fits, strict=True)]
-        targets = replace(targets, regions=torch.from_numpy(np.stack(regions)).to(self.device))
+        names = self._method.landmark_names
+        marks = [_landmarks(image, fit, names) for image, fit in zip(images, fits, strict=True)]
+        targets = replace(
+            targets,
+            regions=torch.from_numpy(np.stack(regions)).to(self.device),
+            landmarks=torch.from_numpy(np.stack(marks)),
+        )
         with torch.inference_mode(), autocast(config.training.precision, self.device.type):
             decoded = self._method.infer(self._network, tensor, targets)
         return [
@@ -123,10 +135,7 @@ class Model:
             return NotAssessable(
                 f"{image.image_id}: {self._method.name} cannot answer ({self._method.unassessable})"
             )
-        heatmap = None
-        if decoded.heatmaps is not None:
-            values = decoded.heatmaps[k].float().clamp(0, 1).cpu().numpy()
-            heatmap = Heatmap(fit.crop_map(values), fit.rows, fit.columns)
+        heatmap = _map(decoded.heatmaps, fit, k)
         peak = self._method.score_is_peak and heatmap is not None
         score = float(heatmap.values.max()) if peak and heatmap is not None else _number(decoded.scores[k])
         return Prediction(
@@ -137,6 +146,7 @@ class Model:
             heatmap=heatmap,
             detections=self._detections(heatmap, fit, decoded, k),
             landmarks=self._landmarks(fit, decoded, k),
+            evidence=_map(decoded.evidence, fit, k),
         )
 
     def _landmarks(self, fit: InputFit, decoded: Decoded, k: int) -> Landmarks | None:
@@ -162,6 +172,13 @@ class Model:
         return boxes_from_heatmap(heatmap, floor=thresholds["box_floor"], relative=thresholds["box_relative"])
 
 
+def _map(maps: torch.Tensor | None, fit: InputFit, k: int) -> Heatmap | None:
+    """The k-th map over the image, without the padding."""
+    if maps is None:
+        return None
+    return Heatmap(fit.crop_map(maps[k].float().clamp(0, 1).cpu().numpy()), fit.rows, fit.columns)
+
+
 def _number(value: torch.Tensor) -> float:
     return float(value.double().clamp(0, 1))
 
@@ -171,6 +188,16 @@ def _region(image: InputImage, fit: InputFit) -> NDArray[np.float32]:
     if image.region is None:
         return np.full(4, np.nan, dtype=np.float32)
     return fit.to_input(image.region.reshape(2, 2)).reshape(4).astype(np.float32)
+
+
+def _landmarks(image: InputImage, fit: InputFit, names: Sequence[str]) -> NDArray[np.float32]:
+    """The landmarks that are known in pixels of the input, shape (l, 2); NaN where unknown."""
+    found = np.full((len(names), 2), np.nan, dtype=np.float32)
+    if image.landmarks is not None:
+        for name, xy in zip(image.landmarks.names, fit.to_input(image.landmarks.xy), strict=True):
+            if name in names:
+                found[names.index(name)] = xy
+    return found
 
 
 def _read_record(root: Path) -> dict[str, Any]:

@@ -28,6 +28,9 @@ class PredictionsWriter:
         out: new or empty folder.
         info: content of predictions.json: model, sha256, preparation, thresholds, further keys.
         boxes: the method finds boxes; detections.csv is then written even when there are none.
+
+    Attributes:
+        studies: table of studies.csv, None for none; set before the block ends.
     """
 
     def __init__(self, out: Path, info: Mapping[str, Any] | None = None, *, boxes: bool = False) -> None:
@@ -40,6 +43,7 @@ class PredictionsWriter:
         self._landmarks: list[tuple[Any, ...]] = []
         self._classes: tuple[str, ...] = ()
         self._with_heatmap = 0
+        self.studies: pl.DataFrame | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -52,6 +56,12 @@ class PredictionsWriter:
 
     def __len__(self) -> int:
         return len(self._images)
+
+    @property
+    def scores(self) -> pl.DataFrame:
+        """image_id and score of the images so far."""
+        rows = [(name, row["score"]) for name, row in self._images.items()]
+        return pl.DataFrame(rows, schema=dict(SCORE_COLUMNS), orient="row")
 
     def set_aside(self, file: str, error: SetAside) -> None:
         """Record an input that cannot be used."""
@@ -67,7 +77,10 @@ class PredictionsWriter:
         self._check(prediction)
         image_id = prediction.image_id
         if prediction.heatmap is not None:
-            self._write_heatmap(image_id, prediction.heatmap)
+            self._write_map("heatmaps", image_id, prediction.heatmap)
+            self._with_heatmap += 1
+        if prediction.evidence is not None:
+            self._write_map("evidence", image_id, prediction.evidence)
         self._classes = tuple(prediction.class_scores)
         scores = {f"{SCORE_PREFIX}{name}": score for name, score in prediction.class_scores.items()}
         self._images[image_id] = {
@@ -108,20 +121,19 @@ class PredictionsWriter:
                 "an evaluation refuses a folder in which some are missing"
             )
 
-    def _write_heatmap(self, image_id: str, heatmap: Heatmap) -> None:
+    def _write_map(self, folder: str, image_id: str, heatmap: Heatmap) -> None:
         values = np.asarray(heatmap.values)
         if values.ndim != 2 or not values.size or not (values.min() >= 0 and values.max() <= 1):
             raise PredictionsError(
-                f"{image_id}: expected a heatmap of shape (h, w) with values within 0..1, got "
+                f"{image_id}: {folder}: expected a map of shape (h, w) with values within 0..1, got "
                 f"shape {values.shape}" + (f", {values.min():g} to {values.max():g}" if values.size else "")
             )
-        path = self.root / "heatmaps" / f"{image_id}.npy"
+        path = self.root / folder / f"{image_id}.npy"
         path.parent.mkdir(exist_ok=True)
         partial = path.with_name(path.name + ".tmp")
         with partial.open("wb") as stream:
             np.save(stream, values.astype(np.float16), allow_pickle=False)
         partial.replace(path)
-        self._with_heatmap += 1
 
     def close(self) -> None:
         """Write the tables, rejected.csv and predictions.json."""
@@ -131,6 +143,8 @@ class PredictionsWriter:
         if self._landmarks:
             landmarks = pl.DataFrame(self._landmarks, schema=dict(FOUND_LANDMARK_COLUMNS), orient="row")
             write_table(self.root / "landmarks.csv", landmarks)
+        if self.studies is not None:
+            write_table(self.root / "studies.csv", self.studies)
         write_rejected(self.root, self.rejected)
         images = pl.DataFrame(schema=dict(SCORE_COLUMNS))
         if self._images:

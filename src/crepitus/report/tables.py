@@ -32,6 +32,7 @@ SECTIONS: Final[Mapping[str, str]] = {
     "boxes": "Where is it? Boxes against annotated boxes",
     "study": "Is there a fracture? One answer per study",
     "class": "Which class?",
+    "landmarks": "How far are found landmarks off?",
     "calibration": "Can the score be read as a probability?",
     "doubt": "What is left to a reader?",
     "count": "What was counted",
@@ -103,7 +104,10 @@ _KNOWN: Final[Mapping[str, tuple[str, str]]] = {
         "The same against the region of interest (the upper femur) in place of the fracture itself.",
     ),
     "study.accuracy": ("Accuracy", "The share of studies judged rightly at the operating threshold."),
+    "study.sensitivity": ("Sensitivity", "The share of fractured studies that are called fractured."),
+    "study.specificity": ("Specificity", "The share of studies without a fracture that are called so."),
     "study.auroc": ("AUROC", "As the AUROC of images; a study is fractured if any of its images is."),
+    "class.accuracy": ("Accuracy of the class", "The share of images whose class is called right."),
     "class.f1.weighted": (
         "F1, weighted",
         "Harmonic mean of precision and recall of each class, weighted by how often the class occurs.",
@@ -125,6 +129,13 @@ _KNOWN: Final[Mapping[str, tuple[str, str]]] = {
         "Normals called fractured",
         "The share of normal images above the doubt tier, called fractured without a reader.",
     ),
+    "landmarks.mean_error_mm": (
+        "Mean error, mm",
+        "Mean distance of found landmarks from the true ones.",
+    ),
+    "landmarks.mean_error_px": ("Mean error, pixels", "The same in pixels of the image."),
+    "landmarks.under_8mm": ("Within 8 mm", "The share of found landmarks that lie less than 8 mm off."),
+    "landmarks.found": ("Found", "The share of the annotated landmarks for which there is a prediction."),
     "calibration.brier": (
         "Brier score",
         "Mean squared difference between score and truth; 0 is perfect, always saying 0.5 gives 0.25.",
@@ -161,6 +172,9 @@ def describe(key: str) -> Description:
     if key.startswith("class.f1."):
         name = key.removeprefix("class.f1.")
         return Description(f"F1, class {name}", f"Harmonic mean of precision and recall of {name}.", section)
+    if key.startswith("landmarks.error_mm."):
+        name = key.removeprefix("landmarks.error_mm.")
+        return Description(f"Error of {name}, mm", f"Mean distance of {name} from its annotation.", section)
     if key.startswith("count."):
         return Description(_COUNTS.get(key.removeprefix("count."), key), "", section)
     return Description(key, "", section)

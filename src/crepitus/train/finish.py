@@ -57,6 +57,8 @@ def finish(run: RunFolder, data: DataSet, method: Method[Any], validation_ids: l
         "thresholds": thresholds,
         "commit": run.read()["commit"],
     }
+    if method.class_column:
+        model["class_column"] = method.class_column
     write_text(run.root / "model.json", json.dumps(model, indent=2) + "\n")
     return model
 

@@ -5,6 +5,7 @@ run.json           method, commit, command, environment, data set, seed, state
 split.csv          image_id, split: which images trained, validated and test
 metrics.csv        one row per finished epoch
 model.safetensors  weights of the best epoch
+stage-1.safetensors  best weights of a stage that ended, of methods with several
 model.json         their SHA-256, method, configuration, preparation, thresholds
 checkpoints/       what --resume needs
 """

@@ -67,7 +67,8 @@ class TwoStageNetwork(nn.Module):
         region_input_px: side at which a region enters the second stage.
         kinds: number of kinds of fracture that the second stage tells apart; 0 for none.
         prior: probability that the untrained first stage gives.
-        initialise: load the starting weights of both.
+        initialise_first: load the starting weights of the first stage.
+        initialise_second: likewise of the second.
     """
 
     def __init__(
@@ -79,11 +80,12 @@ class TwoStageNetwork(nn.Module):
         region_input_px: int,
         kinds: int = 0,
         prior: float = 0.5,
-        initialise: bool = True,
+        initialise_first: bool = True,
+        initialise_second: bool = True,
     ) -> None:
         super().__init__()
-        self.first = FullyConvolutional(first, prior=prior, initialise=initialise)
-        self.second = FullyConvolutional(second, outputs=1 + kinds, initialise=initialise)
+        self.first = FullyConvolutional(first, prior=prior, initialise=initialise_first)
+        self.second = FullyConvolutional(second, outputs=1 + kinds, initialise=initialise_second)
         self.region_px = region_px
         self.region_input_px = region_input_px
         # A buffer: a model that is loaded must know whether its second stage was ever trained.

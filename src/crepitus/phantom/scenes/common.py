@@ -43,7 +43,7 @@ class Preset:
 
 PRESETS: dict[str, Preset] = {
     "easy": Preset((1.2, 4.0), (0.35, 1.0), 0.05, 0.0, 0.9),
-    "default": Preset((0.2, 1.8), (0.0, 0.6), 0.4, 0.25, 0.5),
+    "default": Preset((0.3, 2.5), (0.0, 0.9), 0.3, 0.25, 0.5),
     "hard": Preset((0.2, 0.8), (0.0, 0.15), 0.7, 0.4, 0.2),
 }
 

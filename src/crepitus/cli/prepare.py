@@ -1,0 +1,96 @@
+"""`crepitus prepare`: images brought to one polarity, one part each, one direction and one size."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from crepitus.cli.common import (
+    JsonOption,
+    RayOption,
+    end_with_rejected,
+    print_json,
+    progress,
+    say,
+    workers_for,
+)
+from crepitus.errors import UsageError
+
+
+def prepare(
+    dataset: Annotated[str, typer.Argument(help="Data set folder; path or URL.", show_default=False)],
+    out: Annotated[
+        str,
+        typer.Option(
+            "--out", help="New data set folder, or one that was interrupted; path or URL.", show_default=False
+        ),
+    ],
+    steps: Annotated[
+        str | None,
+        typer.Option(
+            help="Steps by name, with commas: polarity, pad, resize, equalize. Default: polarity; pad and "
+            "resize with --size."
+        ),
+    ] = None,
+    size: Annotated[int | None, typer.Option(min=16, max=8192, help="Longer side in pixels.")] = None,
+    pad: Annotated[str | None, typer.Option(help="Aspect to pad to, WIDTH:HEIGHT. Default: 1:1.")] = None,
+    heuristic: Annotated[
+        str, typer.Option(help="crepitus, or thesis for the published baselines.")
+    ] = "crepitus",
+    workers: Annotated[int, typer.Option(min=0, help="Processes; 0: one per core.")] = 0,
+    ray: RayOption = None,
+    json_: JsonOption = False,
+) -> None:
+    """Prepare a data set; annotations follow, and the way back to each original pixel is kept.
+
+    Images that cannot be used are set aside (exit status 3). Killed at any moment, the same command goes on.
+    """
+    from crepitus.prepare.pipeline import Recipe
+    from crepitus.scale.commands import Means, prepare_anywhere
+
+    names = _steps(steps, size, pad)
+    recipe = Recipe(names, heuristic, _aspect(pad), size)
+    outcome = prepare_anywhere(
+        dataset,
+        recipe,
+        out,
+        Means(workers_for(workers, ray), ray, tell=say),
+        watch=lambda records, total: progress(records, total, "prepare"),
+    )
+    for warning in outcome.warnings:
+        say(f"warning: {warning}")
+    if json_:
+        print_json(
+            {
+                "out": str(out),
+                "steps": list(names),
+                "sources": outcome.sources,
+                "images": outcome.images,
+                "rejected": len(outcome.rejected),
+                "resumed": outcome.resumed,
+                "workers_replaced": outcome.workers_replaced,
+                "warnings": outcome.warnings,
+            }
+        )
+    else:
+        typer.echo(f"{outcome.sources} images -> {outcome.images} prepared, {' '.join(names)} -> {out}")
+    end_with_rejected(outcome.rejected, out)
+
+
+def _steps(text: str | None, size: int | None, pad: str | None) -> tuple[str, ...]:
+    if text is not None:
+        return tuple(name.strip() for name in text.split(",") if name.strip())
+    further = [*(["pad"] if pad or size else []), *(["resize"] if size else [])]
+    return ("polarity", *further)
+
+
+def _aspect(text: str | None) -> tuple[int, int]:
+    if text is None:
+        return 1, 1
+    width, _, height = text.partition(":")
+    if not (
+        width.isdecimal() and height.isdecimal() and 0 < int(width) < 10_000 and 0 < int(height) < 10_000
+    ):
+        raise UsageError(f"--pad: expected WIDTH:HEIGHT such as 1:1 or 341:512, got '{text}'")
+    return int(width), int(height)

@@ -1,0 +1,1 @@
+"""Wrist fractures from image labels and study labels (thesis 004)."""

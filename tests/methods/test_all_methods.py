@@ -1,0 +1,70 @@
+"""Every method end to end on a tiny data set: trained, loaded, and predicting the same again."""
+
+import pytest
+
+from crepitus.errors import SetAside
+from crepitus.methods.config_file import load_config
+from crepitus.methods.registry import METHODS
+from crepitus.predict.inputs import from_data_set
+from crepitus.predict.model import Model
+from crepitus.train.run import start_run, train
+from tiny import make_tiny
+
+SMALL = (
+    "input.size_px=64",
+    "training.epochs=1",
+    "training.batch_size=4",
+    "training.precision=fp32",
+    "training.workers=0",
+    "training.learning_rate=1e-3",
+)
+NET = (*SMALL, "backbone.name=test_resnet", "backbone.weights=random")
+SECOND = ("second.name=test_resnet", "second.weights=random", "mining.region_px=480", "mining.start_epoch=1")
+
+SETTINGS = {
+    "window-loss": (*NET, "pyramid.channels=16"),
+    "roi-mining": (*NET, *SECOND, "training.epochs=2"),
+    **dict.fromkeys(("chexnet", "wspl", "ufdet", "resnet18-gap", "resnet18-lse"), NET),
+    **dict.fromkeys(("faster-rcnn", "retinanet"), (*NET, "pyramid.channels=8", "boxes.heatmap_stride=4")),
+    "fcos": (*NET, "pyramid.channels=32", "boxes.heatmap_stride=4"),
+}
+"""Overrides that make a method small, by its name; a new method adds its own."""
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    return make_tiny(tmp_path_factory.mktemp("data"))
+
+
+def answers(root, data, ids):
+    """What the model in a run folder says about images; scores, boxes and heatmaps as plain values."""
+    model = Model.load(root)
+    images = list(from_data_set(data, ids))
+    assert not any(isinstance(image, SetAside) for image in images)
+    return model.predict(images)
+
+
+def test_every_method_has_its_settings_here():
+    assert set(SETTINGS) == set(METHODS)
+
+
+@pytest.mark.parametrize("name", SETTINGS)
+def test_trains_loads_and_predicts_the_same_again(name, data, tmp_path):
+    config = load_config(METHODS[name].load().config_class, None, SETTINGS[name])
+    roles = dict(zip(data.images["image_id"], data.images["split"], strict=True))
+    run = start_run(name, data, tmp_path / "run", config, roles, fold=None)
+    model = train(run, data, lambda line: None)
+    assert model["method"] == name
+    tested = [i for i, role in roles.items() if role == "test"]
+    first, second = (answers(run.root, data, tested) for _ in range(2))
+    assert [a.image_id for a in first] == tested
+    for one, other in zip(first, second, strict=True):
+        assert 0 <= one.score <= 1
+        assert one.score == other.score
+        assert one.class_scores == other.class_scores
+        if one.heatmap is not None:
+            assert (one.heatmap.rows, one.heatmap.columns) == (48, 60)
+            assert (one.heatmap.values == other.heatmap.values).all()
+        if one.detections is not None:
+            assert (one.detections.xyxy == other.detections.xyxy).all()
+            assert (one.detections.scores == other.detections.scores).all()
