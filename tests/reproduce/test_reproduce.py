@@ -14,7 +14,7 @@ from crepitus.errors import LeakageError, TrainingError, UsageError
 from crepitus.methods.parts.weights import save_weights
 from crepitus.predict import Predictions
 from crepitus.reproduce import registry
-from crepitus.reproduce.derive import study_majority
+from crepitus.reproduce.derive import derived
 from crepitus.reproduce.plan import Request, with_needed
 from crepitus.reproduce.result import as_json
 from crepitus.reproduce.run import reproduce
@@ -311,16 +311,19 @@ def test_a_loss_that_is_not_finite_ends_the_row(data, tmp_path):
         run(data, tmp_path / "a", table=replace(TABLE, rows=rows, claims=()), rows=rows)
 
 
-def test_the_majority_rule(tmp_path):
-    # Threshold 0.6. s1: 0.7, 0.6, 0.1: 2 of 3; s2: 0.9, 0.2: half, which is no majority; s3: none.
+def test_studies_by_another_rule(tmp_path):
+    # Threshold 0.6. s1: 0.7, 0.6, 0.1: two of three; s2: 0.9, 0.2: half, which is no majority; s3: none.
     (tmp_path / "images.csv").write_text("image_id,score\na,0.7\nb,0.6\nc,0.1\nd,0.9\ne,0.2\nf,0.5\n")
     (tmp_path / "predictions.json").write_text('{"thresholds": {"image": 0.6}}')
     studies = {"a": "s1", "b": "s1", "c": "s1", "d": "s2", "e": "s2", "f": "s3"}
     images = pl.DataFrame({"image_id": list(studies), "study_id": list(studies.values())})
-    found = study_majority(Predictions.read(tmp_path), DataSet(tmp_path, images))
-    assert found.studies["score"].to_list() == pytest.approx([2 / 3, 0.5, 0])
-    called = [score >= found.thresholds["study"] for score in found.studies["score"]]
-    assert called == [True, False, False]
+    predictions = Predictions.read(tmp_path)
+    for rule, expected in (("majority", [True, False, False]), ("at-least-one", [True, True, False])):
+        found = derived(f"study-{rule}", predictions, DataSet(tmp_path, images))
+        assert [score >= found.thresholds["study"] for score in found.studies["score"]] == expected
+    nameless = images.with_columns(study_id=pl.lit(None, dtype=pl.String))
+    assert derived("study-majority", predictions, DataSet(tmp_path, nameless)) is predictions
+    assert derived("", predictions, DataSet(tmp_path, images)) is predictions
 
 
 def test_the_table_is_written_four_times(finished, tmp_path):

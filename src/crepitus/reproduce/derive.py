@@ -3,43 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
-import numpy as np
-import polars as pl
+from crepitus.methods.parts.study_rules import RULES
+from crepitus.predict.studies import with_study_rule
 
 if TYPE_CHECKING:
     from crepitus.data import DataSet
     from crepitus.predict import Predictions
 
-DEFAULT_THRESHOLD = 0.5
-"""Image threshold of predictions that store none, as in `crepitus evaluate`."""
-
-JUST_ABOVE_HALF = float(np.nextafter(0.5, 1.0))
+Derivation = Callable[["Predictions", "DataSet"], "Predictions"]
 
 
-def study_majority(predictions: Predictions, data: DataSet) -> Predictions:
-    """A study is called positive if more than half of its images are.
-
-    The score of a study is the share of its predicted images whose score reaches the image threshold.
-    """
-    threshold = predictions.thresholds.get("image", DEFAULT_THRESHOLD)
-    studies = (
-        predictions.images.select("image_id", positive=(pl.col("score") >= threshold).cast(pl.Float64))
-        .join(data.images.select("image_id", "study_id"), on="image_id", how="left", maintain_order="left")
-        .drop_nulls("study_id")
-        .group_by("study_id", maintain_order=True)
-        .agg(score=pl.col("positive").mean())
-    )
-    thresholds = {**predictions.thresholds, "study": JUST_ABOVE_HALF}
-    return replace(predictions, studies=studies, info={**predictions.info, "thresholds": thresholds})
+def _by_study_rule(rule: str, predictions: Predictions, data: DataSet) -> Predictions:
+    """Studies judged by a rule; as they are where no image belongs to a study, and figures are undefined."""
+    if data.images["study_id"].null_count() == data.images.height:
+        return predictions
+    return with_study_rule(predictions, data, rule)
 
 
-DERIVATIONS: Mapping[str, Callable[[Predictions, DataSet], Predictions]] = {
-    "study-majority": study_majority,
-}
-"""By the name that `Metric.derive` and `Row.derive` use."""
+DERIVATIONS: Mapping[str, Derivation] = {f"study-{rule}": partial(_by_study_rule, rule) for rule in RULES}
+"""By the name that `Metric.derive` and `Row.derive` use: `study-majority` and the other rules for studies."""
 
 
 def derived(name: str, predictions: Predictions, data: DataSet) -> Predictions:
