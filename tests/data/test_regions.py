@@ -82,6 +82,12 @@ def test_without_landmarks_there_is_nothing_to_cut(data, tmp_path):
         write_regions(DataSet.read(data.root), tmp_path / "regions")
 
 
+def test_no_region_at_all_is_refused_and_leaves_nothing(data, tmp_path):
+    with pytest.raises(DataSetError, match="none of the 5 images"):
+        write_regions(data, tmp_path / "regions", members=("femur",))
+    assert not (tmp_path / "regions").exists()
+
+
 def test_command(data, tmp_path, capsys):
     out = tmp_path / "regions"
     with pytest.raises(SystemExit) as ended:

@@ -47,6 +47,20 @@ def test_the_papers_claims_hold_in_its_own_figures():
             assert difference > 0 if claim.within is None else abs(difference) <= claim.within
 
 
+def test_the_siamese_network_is_better_than_its_parts_in_its_own_figures():
+    for name in ("aasn-table1", "aasn-table2"):
+        table = TABLES[name]
+        # 50 px on 512 px, and nothing that is claimed contradicts what is published.
+        assert table.radius_rel * 512 == 50
+        for claim in table.claims:
+            better, worse = (table.row(n).published[claim.metric] for n in (claim.better, claim.worse))
+            assert better > worse
+    vanilla = row_config(TABLES["aasn-table2"].row("vanilla"), "paper").siamese
+    assert (vanilla.fusion, vanilla.contrastive, vanilla.alignment) == (False, False, "none")
+    fused = row_config(TABLES["aasn-table2"].row("ff"), "paper").siamese
+    assert (fused.fusion, fused.contrastive, fused.alignment) == (True, False, "image")
+
+
 def test_the_rows_of_the_window_loss_are_what_they_say():
     table = TABLES["window-loss-table3"]
     config = row_config(table.row("kld-10-50-200"), "paper")

@@ -53,7 +53,7 @@ def write_regions(
         The closed writer, with what was set aside.
 
     Raises:
-        DataSetError: there are no landmarks.
+        DataSetError: there are no landmarks, or no image has a region.
     """
     table = data.landmarks if found is None else found
     if table is None:
@@ -76,6 +76,12 @@ def write_regions(
             annotation = moved(replace(data.annotation(image_id), landmarks=own), region, row["label"])
             kept = {key: value for key, value in row.items() if key not in _OWN}
             writer.add(Radiograph(image_id, pixels, spacing), annotation, **kept)
+        if not len(writer):
+            writer.discard()
+            raise DataSetError(
+                f"{data.root}: expected images with landmarks of {' and '.join(members)}, none of the "
+                f"{len(data)} images has two of them"
+            )
     return writer
 
 

@@ -1,7 +1,9 @@
 """The method around the Siamese network: configuration, masks, loss, whole images, detector inside, flips."""
 
+import inspect
 import json
 import math
+from pathlib import Path
 
 import pytest
 import torch
@@ -11,7 +13,8 @@ from crepitus.errors import ConfigError
 from crepitus.methods.aasn.config import AasnConfig, FusionConfig, LiuMetricConfig
 from crepitus.methods.aasn.method import Aasn, ContrastedBilateral, DeepSymNet, LiuMetric
 from crepitus.methods.base import Targets
-from crepitus.methods.landmarks.method import Landmarks, LandmarksConfig
+from crepitus.methods.config_file import load_config
+from crepitus.methods.landmarks.method import HeatmapLandmarksMethod, Landmarks, LandmarksConfig
 from crepitus.methods.parts.weights import save_weights
 
 NAMES = ["pubis-L", "pubis-R", "ischium-L", "ischium-R", "asis-L", "asis-R"]
@@ -59,6 +62,18 @@ def test_defaults_are_those_of_the_paper():
     assert (config.loss.radius_px, config.loss.margin, config.loss.contrastive_weight) == (50, 0.5, 0.5)
     assert (config.siamese.split, config.siamese.fusion_place) == (3, "inside")
     assert config.backbone.name == "densenet121"
+
+
+@pytest.mark.parametrize("scale", ["paper", "full", "cpu", "smoke"])
+@pytest.mark.parametrize("kind", [*KINDS, Landmarks, HeatmapLandmarksMethod])
+def test_the_shipped_configurations_are_valid(kind, scale):
+    folder = Path(inspect.getfile(kind)).parent / "configs"
+    config = load_config(kind.config_class, folder / f"{scale}.toml")
+    if scale == "paper" and kind in KINDS:
+        paper = kind.config_class.model_validate({"training": {"epochs": config.training.epochs}})
+        assert config == paper
+    if scale in ("cpu", "smoke"):
+        assert sum(p.numel() for p in kind(config).network(initialise=True).parameters()) < 1_000_000
 
 
 def test_a_part_of_a_table_keeps_the_other_defaults():

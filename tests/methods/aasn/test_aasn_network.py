@@ -6,7 +6,8 @@ import torch
 from crepitus.errors import ConfigError
 from crepitus.methods.aasn.fusion import Projection, Transition
 from crepitus.methods.aasn.geometry import regions
-from crepitus.methods.aasn.network import SiameseDenseNet
+from crepitus.methods.aasn.network import SiameseDenseNet, _warped
+from crepitus.methods.aasn.warp import cell_centres
 from crepitus.methods.parts.backbone import BackboneConfig
 
 NARROW = BackboneConfig(
@@ -118,6 +119,14 @@ def test_without_landmarks_the_whole_image_and_its_flip_stand_in():
     assert torch.allclose(original[0], image[0], atol=1e-5)
     assert torch.allclose(flipped[0], image[0].flip(-1), atol=1e-5)
     assert torch.isfinite(network()(image, found).logits).all()
+
+
+def test_half_precision_does_not_move_the_samples():
+    ramp = torch.arange(512.0).expand(1, 1, 2, 512)
+    still = cell_centres((256, 512), (2, 512)).float().reshape(1, 2, 512, 2)
+    half = _warped(ramp.bfloat16(), still, (256, 512)).float()
+    # bfloat16 itself rounds values up to 512 by 1; a grid in it would be off by 2 px more.
+    assert (half - ramp).abs().max() <= 1
 
 
 def test_another_architecture_is_refused():

@@ -8,11 +8,13 @@ import numpy as np
 import polars as pl
 import pytest
 
+import crepitus as crepitus_package
 from crepitus.cli.app import main
 from crepitus.data import DataSet, DataSetWriter
 from crepitus.structures import Annotation, Landmarks, Points, Radiograph
 
-CONFIGS = Path(__file__).parents[3] / "configs"
+METHODS = Path(crepitus_package.__file__).parent / "methods"
+SMOKE = {name: METHODS / name / "configs" / "smoke.toml" for name in ("aasn", "landmarks")}
 NAMES = ("pubis-a-L", "pubis-a-R", "ischium-a-L", "ischium-a-R", "asis-L", "asis-R")
 SHAPE = np.array([[40.0, 30], [24, 30], [48, 44], [16, 44], [56, 12], [8, 12]])
 SET_NAMES = f"={json.dumps(NAMES)}"
@@ -52,7 +54,7 @@ def detector(pelves):
     run = pelves.parent / "detector"
     status = crepitus(
         "train", "landmarks", "--data", pelves, "--out", run,
-        "--config", CONFIGS / "landmarks" / "smoke.toml",
+        "--config", SMOKE["landmarks"],
         "--set", "detector.names" + SET_NAMES, "--set", "training.epochs=1",
         "--set", "assess.max_sd=100", "--set", "assess.max_residual=1",
     )  # fmt: skip
@@ -80,7 +82,7 @@ def test_regions_then_aasn_with_the_landmarks_of_the_data_set(pelves, tmp_path):
     assert crepitus("regions", pelves, "--out", regions, "--rows", 32, "--columns", 64) == 0
     assert DataSet.read(regions).annotation("p01").landmarks.names == NAMES[:4]
     status = crepitus(
-        "train", "aasn", "--data", regions, "--out", run, "--config", CONFIGS / "aasn" / "smoke.toml",
+        "train", "aasn", "--data", regions, "--out", run, "--config", SMOKE["aasn"],
         "--set", "landmarks.names" + SET_NAMES, "--set", "training.epochs=1",
     )  # fmt: skip
     assert status == 0
@@ -99,7 +101,7 @@ def test_regions_then_aasn_with_the_landmarks_of_the_data_set(pelves, tmp_path):
 def test_aasn_with_a_detector_inside_answers_about_files(pelves, detector, tmp_path):
     run = tmp_path / "run"
     status = crepitus(
-        "train", "aasn", "--data", pelves, "--out", run, "--config", CONFIGS / "aasn" / "smoke.toml",
+        "train", "aasn", "--data", pelves, "--out", run, "--config", SMOKE["aasn"],
         "--set", f"landmarks.run={detector}", "--set", "training.epochs=1",
         "--set", "region.source=landmarks", "--set", "input.rows_px=64", "--set", "input.fit=pad",
     )  # fmt: skip

@@ -186,8 +186,8 @@ class BaselineConfig(AasnConfig):
         wrong = [key for key in cls.fixed if given.get(key, cls.fixed[key]) != cls.fixed[key]]
         if wrong:
             raise ValueError(
-                f"siamese.{wrong[0]} is {cls.fixed[wrong[0]]!r} in this method by definition, "
-                f"got {given[wrong[0]]!r}; 'aasn' has it as a switch"
+                f"siamese.{wrong[0]} is {cls.fixed[wrong[0]]!r} in this method by definition; "
+                "'aasn' has it as a switch"
             )
         return {**values, "siamese": {**given, **cls.fixed}}
 
