@@ -1,7 +1,9 @@
 """Every method end to end on a tiny data set: trained, loaded, and predicting the same again."""
 
+import polars as pl
 import pytest
 
+from crepitus.data import DataSet
 from crepitus.errors import SetAside
 from crepitus.methods.config_file import load_config
 from crepitus.methods.registry import METHODS
@@ -19,6 +21,8 @@ SMALL = (
     "training.learning_rate=1e-3",
 )
 NET = (*SMALL, "backbone.name=test_resnet", "backbone.weights=random")
+WRIST = (*SMALL, "input.rows_px=64", "input.columns_px=48")
+ATTENTION = ("attention.channels=[8]", "attention.modules=[1]", "attention.depths=[1]")
 SECOND = ("second.name=test_resnet", "second.weights=random", "mining.region_px=480", "mining.start_epoch=1")
 
 SETTINGS = {
@@ -27,13 +31,26 @@ SETTINGS = {
     **dict.fromkeys(("chexnet", "wspl", "ufdet", "resnet18-gap", "resnet18-lse"), NET),
     **dict.fromkeys(("faster-rcnn", "retinanet"), (*NET, "pyramid.channels=8", "boxes.heatmap_stride=4")),
     "fcos": (*NET, "pyramid.channels=32", "boxes.heatmap_stride=4"),
+    "wrist-resnet18": (*WRIST, "backbone.name=test_resnet", "backbone.weights=random"),
+    **dict.fromkeys(("wrist-rx", "wrist-aggregator"), (*WRIST, "rx.channels=[4,8]", "rx.hidden=[8,4]")),
+    "wrist-vit": (
+        *WRIST,
+        "backbone.name=vit_tiny_patch16_224",
+        "backbone.weights=random",
+        "backbone.options={embed_dim=24,depth=1,num_heads=2}",
+    ),
+    "wrist-attention": (*WRIST, "attention.stem=4", *ATTENTION),
 }
 """Overrides that make a method small, by its name; a new method adds its own."""
 
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory):
-    return make_tiny(tmp_path_factory.mktemp("data"))
+    """The tiny data set, with two neighbours as one study."""
+    tiny = make_tiny(tmp_path_factory.mktemp("data"))
+    studies = pl.Series("study_id", [f"s{k // 2}" for k in range(len(tiny))])
+    tiny.images.with_columns(studies).write_parquet(tiny.root / "images.parquet")
+    return DataSet.read(tiny.root)
 
 
 def answers(root, data, ids):

@@ -58,8 +58,8 @@ def predict(
         from crepitus.predict.run import predict_stream
         from crepitus.predict.writer import PredictionsWriter
 
-    stream, total, data = _open(model, inputs, split)
     loaded = Model.load(model)
+    stream, total, data = _open(model, inputs, split, whole_studies=loaded.answers_studies)
     rule = _rule(study_rule, loaded, data) if study_rule is not None else None
     draw = overlays if overlays is not None else data is None
     with PredictionsWriter(out, loaded.predictions_info(), boxes=loaded.finds_boxes) as writer:
@@ -71,7 +71,7 @@ def predict(
             writer.add(answer, file=image.file)  # type: ignore[union-attr]
             if draw:
                 _draw(out, image, answer, data, loaded.record["thresholds"]["image"])  # type: ignore[arg-type]
-        if rule is not None and data is not None:
+        if data is not None and len(writer) and (rule is not None or loaded.answers_studies):
             _answer_studies(writer, rule, data)
     say(f"{len(writer)} images predicted into {out}")
     if as_json:
@@ -79,10 +79,12 @@ def predict(
     end_with_rejected(writer.rejected, out)
 
 
-def _open(model: Path, paths: list[Path], split: str | None) -> tuple[Iterable[Input], int, DataSet | None]:
+def _open(
+    model: Path, paths: list[Path], split: str | None, *, whole_studies: bool
+) -> tuple[Iterable[Input], int, DataSet | None]:
     """The stream of inputs, how many there are, and the data set if it is one."""
     from crepitus.data import DataSet
-    from crepitus.predict.inputs import find_files, from_data_set, from_files, is_data_set
+    from crepitus.predict.inputs import by_study, find_files, from_data_set, from_files, is_data_set
     from crepitus.train.records import RunFolder
 
     if not any(is_data_set(path) for path in paths):
@@ -103,6 +105,8 @@ def _open(model: Path, paths: list[Path], split: str | None) -> tuple[Iterable[I
         image_ids = [i for i in image_ids if roles.get(i) == split]
         if not image_ids:
             raise UsageError(f"--split {split}: none of the images of {paths[0]} has that role in {model}")
+    if whole_studies:
+        image_ids = by_study(data, image_ids)
     return from_data_set(data, image_ids), len(image_ids), data
 
 
@@ -122,13 +126,16 @@ def _rule(name: str, model: Model, data: DataSet | None) -> StudyRule:
     return stored_rule(name, model.record)
 
 
-def _answer_studies(writer: PredictionsWriter, rule: StudyRule, data: DataSet) -> None:
-    """Add studies.csv to the predictions, and the rule to predictions.json."""
-    from crepitus.predict.studies import rule_info, study_table
+def _answer_studies(writer: PredictionsWriter, rule: StudyRule | None, data: DataSet) -> None:
+    """Add studies.csv to the predictions, by a rule or as the method answered itself."""
+    from crepitus.predict.studies import answered_table, rule_info, study_table
 
     study_of = dict(data.images.select("image_id", "study_id").iter_rows())
-    writer.studies = study_table(writer.scores, study_of, rule)
-    writer.info = rule_info(rule, writer.info)
+    if rule is None:
+        writer.studies = answered_table(writer.images, study_of)
+    else:
+        writer.studies = study_table(writer.images, study_of, rule)
+        writer.info = rule_info(rule, writer.info)
 
 
 def _draw(out: Path, image: InputImage, answer: Prediction, data: DataSet | None, threshold: float) -> None:

@@ -333,4 +333,5 @@ def averaged(decoded: Decoded, flipped: Decoded, *, peak: bool) -> Decoded:
         heatmaps=heatmaps,
         class_scores={k: (v + flipped.class_scores[k]) / 2 for k, v in decoded.class_scores.items()},
         study_scores=study,
+        columns={k: (v + flipped.columns[k]) / 2 for k, v in decoded.columns.items()},
     )

@@ -56,6 +56,17 @@ def _detector(name: str, paper: str, class_name: str) -> MethodInfo:
     )
 
 
+def _wrist(name: str, task: str, class_name: str, file: str = "method") -> MethodInfo:
+    return MethodInfo(
+        name=name,
+        paper="de Cid Rodriguez, master's thesis 2021 (004)",
+        task=task,
+        supervision="image labels",
+        module=f"crepitus.methods.wrist.{file}",
+        class_name=class_name,
+    )
+
+
 METHODS = {
     info.name: info
     for info in (
@@ -131,6 +142,11 @@ METHODS = {
         _detector("faster-rcnn", "Ren et al., NeurIPS 2015 (baseline of 001)", "FasterRcnn"),
         _detector("retinanet", "Lin et al., ICCV 2017 (baseline of 001)", "RetinaNet"),
         _detector("fcos", "Tian et al., ICCV 2019 (baseline of 001)", "Fcos"),
+        _wrist("wrist-resnet18", "image score, ResNet-18", "WristResNet18"),
+        _wrist("wrist-rx", "image score, plain convolutions", "WristRx"),
+        _wrist("wrist-aggregator", "study score from any views", "WristAggregator", "aggregator_method"),
+        _wrist("wrist-vit", "image score, Vision Transformer", "WristVit"),
+        _wrist("wrist-attention", "image score, residual attention", "WristAttention"),
     )
 }
 

@@ -29,13 +29,25 @@ def is_data_set(path: Path) -> bool:
 def from_data_set(data: DataSet, image_ids: Sequence[str]) -> Iterator[Input]:
     """Images of a data set, in the order of `image_ids`."""
     for image_id in image_ids:
-        file = str(data.row(image_id)["file"])
+        row = data.row(image_id)
+        file = str(row["file"])
         try:
             region = data.regions_by_image.get(image_id)
             landmarks = data.landmarks_by_image.get(image_id)
-            yield InputImage(image_id, data.radiograph(image_id).pixels, file, region, landmarks)
+            pixels = data.radiograph(image_id).pixels
+            yield InputImage(image_id, pixels, file, region, landmarks, row["study_id"])
         except SetAside as error:
             yield file, error
+
+
+def by_study(data: DataSet, image_ids: Sequence[str]) -> list[str]:
+    """The same images with those of a study together, in the order of each study's first image."""
+    study_of = dict(data.images.select("image_id", "study_id").iter_rows())
+    members: dict[str, list[str]] = {}
+    for image_id in image_ids:
+        # An image without a study is a study of its own; no image_id begins with a dot.
+        members.setdefault(study_of[image_id] or f".{image_id}", []).append(image_id)
+    return [image_id for own in members.values() for image_id in own]
 
 
 def find_files(paths: Sequence[Path]) -> list[Path]:

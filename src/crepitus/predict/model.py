@@ -40,6 +40,7 @@ class InputImage:
         file: where it came from.
         region: of interest, shape (4,), pixels; None where it is not known.
         landmarks: that are known already, for methods that use some and find none themselves.
+        study: that it belongs to; None where it is not known.
     """
 
     image_id: str
@@ -47,6 +48,7 @@ class InputImage:
     file: str
     region: NDArray[np.float64] | None = None
     landmarks: Landmarks | None = None
+    study: str | None = None
 
 
 class Model:
@@ -90,6 +92,11 @@ class Model:
         return cls(root, record, method, network)
 
     @property
+    def answers_studies(self) -> bool:
+        """Whether images of a study must be predicted together: the method answers for studies itself."""
+        return self._method.batch_unit == "study"
+
+    @property
     def finds_boxes(self) -> bool:
         """Whether predictions carry boxes."""
         return self._method.finds_boxes
@@ -113,7 +120,7 @@ class Model:
         fits = [config.input.fit_of(image.pixels.shape[0], image.pixels.shape[1]) for image in images]
         batch = np.stack([fit.apply(image.pixels) for fit, image in zip(fits, images, strict=True)])
         tensor = torch.from_numpy(batch)[:, None].to(self.device)
-        targets = Targets.unknown([image.image_id for image in images])
+        targets = Targets.unknown([image.image_id for image in images], _study_numbers(images))
         regions = [_region(image, fit) for image, fit in zip(images, fits, strict=True)]
         names = self._method.landmark_names
         marks = [_landmarks(image, fit, names) for image, fit in zip(images, fits, strict=True)]
@@ -177,6 +184,13 @@ def _map(maps: torch.Tensor | None, fit: InputFit, k: int) -> Heatmap | None:
     if maps is None:
         return None
     return Heatmap(fit.crop_map(maps[k].float().clamp(0, 1).cpu().numpy()), fit.rows, fit.columns)
+
+
+def _study_numbers(images: list[InputImage]) -> list[int]:
+    """Index of each image's study in order of appearance; an image without one is its own."""
+    numbers: dict[tuple[str, str], int] = {}
+    keys = [("study", i.study) if i.study is not None else ("image", i.image_id) for i in images]
+    return [numbers.setdefault(key, len(numbers)) for key in keys]
 
 
 def _number(value: torch.Tensor) -> float:

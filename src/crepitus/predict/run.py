@@ -14,15 +14,21 @@ Outcome = tuple[InputImage, Prediction] | tuple[str, SetAside]
 
 
 def predict_stream(model: Model, inputs: Iterable[Input], *, batch_size: int) -> Iterator[Outcome]:
-    """Answer every input, in order; at most `batch_size` images are held at a time."""
+    """Answer every input, in order; at most `batch_size` images are held at a time.
+
+    Neighbouring images of a study stay together where the method answers for studies; then it may be more.
+    """
     waiting: list[Input] = []
     images = 0
+    study: str | None = None
     for item in inputs:
-        waiting.append(item)
-        images += isinstance(item, InputImage)
-        if images == batch_size:
+        same = isinstance(item, InputImage) and item.study is not None and item.study == study
+        if images >= batch_size and not (model.answers_studies and same):
             yield from _answer(model, waiting)
             waiting, images = [], 0
+        waiting.append(item)
+        if isinstance(item, InputImage):
+            images, study = images + 1, item.study
     yield from _answer(model, waiting)
 
 

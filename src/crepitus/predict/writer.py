@@ -58,10 +58,12 @@ class PredictionsWriter:
         return len(self._images)
 
     @property
-    def scores(self) -> pl.DataFrame:
-        """image_id and score of the images so far."""
-        rows = [(name, row["score"]) for name, row in self._images.items()]
-        return pl.DataFrame(rows, schema=dict(SCORE_COLUMNS), orient="row")
+    def images(self) -> pl.DataFrame:
+        """The table images.csv of the images so far."""
+        if not self._images:
+            return pl.DataFrame(schema=dict(SCORE_COLUMNS))
+        rows = list(self._images.values())
+        return pl.DataFrame(rows, schema_overrides=dict(SCORE_COLUMNS), infer_schema_length=None)
 
     def set_aside(self, file: str, error: SetAside) -> None:
         """Record an input that cannot be used."""
@@ -146,10 +148,6 @@ class PredictionsWriter:
         if self.studies is not None:
             write_table(self.root / "studies.csv", self.studies)
         write_rejected(self.root, self.rejected)
-        images = pl.DataFrame(schema=dict(SCORE_COLUMNS))
-        if self._images:
-            rows = list(self._images.values())
-            images = pl.DataFrame(rows, schema_overrides=dict(SCORE_COLUMNS), infer_schema_length=None)
-        write_table(self.root / "images.csv", images)
+        write_table(self.root / "images.csv", self.images)
         info = {**self.info, "crepitus": __version__}
         write_text(self.root / "predictions.json", json.dumps(info, indent=2) + "\n")

@@ -20,6 +20,7 @@ from crepitus.methods.parts.weights import load_into, load_weights, sha256_of
 from crepitus.structures import Heatmap
 from crepitus.train.loading import PreparedImages, checked, loader
 from crepitus.train.records import RunFolder
+from crepitus.train.study_rules import learn_study_rules
 
 DEFAULT_THRESHOLD = 0.5
 DEFAULT_RELATIVE = 0.5
@@ -36,9 +37,12 @@ def finish(run: RunFolder, data: DataSet, method: Method[Any], validation_ids: l
     load_into(network, load_weights(run.weights), str(run.weights))
     thresholds: dict[str, float] = {"image": DEFAULT_THRESHOLD}
     relative = method.config.inference.box_relative
+    rules: dict[str, Any] = {}
     if validation_ids:
         scores, labels, heatmaps = _infer(method, network, data, validation_ids)
         thresholds["image"] = youden_threshold(labels, scores)
+        if method.batch_unit == "image":
+            rules = _study_rules(data, validation_ids, labels, scores)
         if relative is None and heatmaps:
             relative = _best_relative(data, heatmaps, floor=method.config.inference.box_floor)
     thresholds["box_relative"] = DEFAULT_RELATIVE if relative is None else relative
@@ -55,6 +59,7 @@ def finish(run: RunFolder, data: DataSet, method: Method[Any], validation_ids: l
             "range": "0..1 of the pixel type",
         },
         "thresholds": thresholds,
+        **({"study_rules": rules} if rules else {}),
         "commit": run.read()["commit"],
     }
     if method.class_column:
@@ -98,6 +103,14 @@ def _infer(
             if image_id in data.fracture_boxes_by_image:
                 heatmaps[image_id] = Heatmap(cropped, row["rows"], row["columns"])
     return np.array(scores), np.array(labels), heatmaps
+
+
+def _study_rules(
+    data: DataSet, image_ids: list[str], labels: NDArray[np.float64], scores: NDArray[np.float64]
+) -> dict[str, Any]:
+    """What study rules learn from the validation images; labels and scores in the order of `image_ids`."""
+    study_of = dict(data.images.select("image_id", "study_id").iter_rows())
+    return learn_study_rules([study_of[i] for i in image_ids], labels, scores, youden_threshold)
 
 
 def youden_threshold(labels: NDArray[np.float64], scores: NDArray[np.float64]) -> float:

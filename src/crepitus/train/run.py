@@ -66,6 +66,15 @@ def _check_trainable(name: str, data: DataSet, roles: Mapping[str, str]) -> None
     if not training:
         raise UsageError("expected images with split 'train', got none; run 'crepitus split' first")
     method = method_info(name).load()
+    if "labels" in method.needs and all(data.truth[i] is None for i in training):
+        raise UsageError(
+            f"{name} learns from labels: none of the {len(training)} training images has one; give labels "
+            "in the table of images, or to 'crepitus convert' with --labels"
+        )
+    if method.batch_unit == "study" and data.images["study_id"].null_count() == data.images.height:
+        raise UsageError(
+            f"{name} learns from studies: expected images with a study_id in {data.root}, there are none"
+        )
     if "landmarks" in method.needs and (
         data.landmarks is None or data.landmarks.filter(data.landmarks["image_id"].is_in(training)).is_empty()
     ):
