@@ -1,5 +1,8 @@
 """Every method end to end on a tiny data set: trained, loaded, and predicting the same again."""
 
+from dataclasses import replace
+
+import polars as pl
 import pytest
 
 from crepitus.errors import SetAside
@@ -20,6 +23,9 @@ SMALL = (
 )
 NET = (*SMALL, "backbone.name=test_resnet", "backbone.weights=random")
 SECOND = ("second.name=test_resnet", "second.weights=random", "mining.region_px=480", "mining.start_epoch=1")
+FEMUR = (*NET, "classes=2")
+ALEX = ("network.width=0.1", "network.weights=random", "hidden=8", "grid=1")
+LOCALIZER = ("localizer.crop_px=48", *(f"localizer.{value}" for value in ALEX))
 
 SETTINGS = {
     "window-loss": (*NET, "pyramid.channels=16"),
@@ -27,13 +33,27 @@ SETTINGS = {
     **dict.fromkeys(("chexnet", "wspl", "ufdet", "resnet18-gap", "resnet18-lse"), NET),
     **dict.fromkeys(("faster-rcnn", "retinanet"), (*NET, "pyramid.channels=8", "boxes.heatmap_stride=4")),
     "fcos": (*NET, "pyramid.channels=32", "boxes.heatmap_stride=4"),
+    **dict.fromkeys(("femur-lbm", "femur-pooling"), FEMUR),
+    "femur-ubm": (*FEMUR, "crop_px=48"),
+    **dict.fromkeys(("femur-stn", "femur-sup"), (*FEMUR, *LOCALIZER)),
+    "femur-stl": (
+        *FEMUR,
+        "stl.network.width=0.1",
+        "stl.network.weights=random",
+        "stl.hidden=8",
+        "stl.grid=1",
+    ),
 }
 """Overrides that make a method small, by its name; a new method adds its own."""
 
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory):
-    return make_tiny(tmp_path_factory.mktemp("data"))
+    """The tiny data set; each image has a region of interest besides, which only some methods ask for."""
+    data = make_tiny(tmp_path_factory.mktemp("data"))
+    box = {"x_min": 6.0, "y_min": 4.0, "x_max": 46.0, "y_max": 44.0, "label": "roi"}
+    regions = pl.DataFrame([{"image_id": i, **box} for i in data.images["image_id"]])
+    return replace(data, boxes=pl.concat([data.boxes, regions.select(data.boxes.columns)]))
 
 
 def answers(root, data, ids):

@@ -56,6 +56,17 @@ def _detector(name: str, paper: str, class_name: str) -> MethodInfo:
     )
 
 
+def _femur(name: str, task: str, supervision: str, module: str, class_name: str) -> MethodInfo:
+    return MethodInfo(
+        name=name,
+        paper="Jiménez-Sánchez et al., 2018 (002)",
+        task=task,
+        supervision=supervision,
+        module=f"crepitus.methods.femur.{module}",
+        class_name=class_name,
+    )
+
+
 METHODS = {
     info.name: info
     for info in (
@@ -131,6 +142,12 @@ METHODS = {
         _detector("faster-rcnn", "Ren et al., NeurIPS 2015 (baseline of 001)", "FasterRcnn"),
         _detector("retinanet", "Lin et al., ICCV 2017 (baseline of 001)", "RetinaNet"),
         _detector("fcos", "Tian et al., ICCV 2019 (baseline of 001)", "Fcos"),
+        _femur("femur-lbm", "AO class, heatmap and boxes", "classes", "whole", "FemurLbm"),
+        _femur("femur-ubm", "AO class of the annotated region", "classes, regions", "whole", "FemurUbm"),
+        _femur("femur-sup", "AO class and box", "classes, regions", "sup", "FemurSup"),
+        _femur("femur-stn", "AO class and box", "classes", "stn", "FemurStn"),
+        _femur("femur-stl", "AO class, heatmap and boxes", "classes", "stl", "FemurStl"),
+        _femur("femur-pooling", "AO class, heatmap and boxes", "classes", "whole", "FemurPooling"),
     )
 }
 

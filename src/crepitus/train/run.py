@@ -50,9 +50,10 @@ def start_run(
         roles: "train", "val" or "test" for each image.
         fold: tested fold, None if the data set's own split is used.
     """
-    _check_trainable(name, data, roles)
+    method = method_info(name).load()(config)
+    _check_trainable(method, data, roles)
     # Built once for nothing: wrong weights or a wrong backbone must not leave a run folder behind.
-    method_info(name).load()(config).network(initialise=True)
+    method.network(initialise=True)
     run = RunFolder(new_folder(out))
     dump_config(config, run.config)
     run.write_split(roles)
@@ -61,11 +62,11 @@ def start_run(
     return run
 
 
-def _check_trainable(name: str, data: DataSet, roles: Mapping[str, str]) -> None:
+def _check_trainable(method: Method[Any], data: DataSet, roles: Mapping[str, str]) -> None:
+    name = method.name
     training = [i for i, role in roles.items() if role == "train"]
     if not training:
         raise UsageError("expected images with split 'train', got none; run 'crepitus split' first")
-    method = method_info(name).load()
     if "landmarks" in method.needs and (
         data.landmarks is None or data.landmarks.filter(data.landmarks["image_id"].is_in(training)).is_empty()
     ):
@@ -80,6 +81,11 @@ def _check_trainable(name: str, data: DataSet, roles: Mapping[str, str]) -> None
             raise UsageError(
                 f"{name} learns from points: none of the {len(training)} training images has one"
             )
+    if "classes" in method.needs and not any(method.class_of(data.row(i)) for i in training):
+        raise UsageError(
+            f"{name} learns the classes {', '.join(method.class_names)}: expected them in the "
+            f"column ao_class of {data.root}, none of the {len(training)} training images has one"
+        )
     if "regions" in method.needs and not any(i in data.regions_by_image for i in training):
         raise UsageError(
             f"{name} learns from regions of interest: expected boxes labelled 'roi', or landmarks of one "
