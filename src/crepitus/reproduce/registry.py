@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from crepitus.errors import UsageError
 from crepitus.reproduce.table import Row, Table
-from crepitus.reproduce.tables import window_loss
+from crepitus.reproduce.tables import femur, window_loss
 
-TABLES: dict[str, Table] = {table.name: table for tables in (window_loss.TABLES,) for table in tables}
+TABLES: dict[str, Table] = {
+    table.name: table for tables in (window_loss.TABLES, femur.TABLES) for table in tables
+}
 
 
 def find_table(name: str) -> Table:

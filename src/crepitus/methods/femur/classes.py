@@ -1,4 +1,4 @@
-"""The class sets of paper 002 and their hierarchy as a tree of questions: fracture, then A or B, then which."""
+"""The class sets of paper 002, and their hierarchy as questions: fracture, then A or B, then which."""
 
 from __future__ import annotations
 
