@@ -23,7 +23,8 @@ from crepitus.methods.parts.precision import autocast
 from crepitus.methods.window_loss.bounds import confidence_bounds
 from crepitus.methods.window_loss.method import WindowLoss, WindowLossConfig
 from crepitus.structures import Annotation, Points, Radiograph
-from crepitus.train.loading import EpochSampler, PreparedImages, loader
+from crepitus.train.loading import PreparedImages, loader
+from crepitus.train.order import EpochSampler
 from record import write_result
 
 POINTS_PER_IMAGE = 2

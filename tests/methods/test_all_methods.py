@@ -1,9 +1,10 @@
 """Every method end to end on a tiny data set: trained, loaded, and predicting the same again."""
 
+from dataclasses import replace
+
 import polars as pl
 import pytest
 
-from crepitus.data import DataSet
 from crepitus.errors import SetAside
 from crepitus.methods.config_file import load_config
 from crepitus.methods.registry import METHODS
@@ -24,6 +25,9 @@ NET = (*SMALL, "backbone.name=test_resnet", "backbone.weights=random")
 WRIST = (*SMALL, "input.rows_px=64", "input.columns_px=48")
 ATTENTION = ("attention.channels=[8]", "attention.modules=[1]", "attention.depths=[1]")
 SECOND = ("second.name=test_resnet", "second.weights=random", "mining.region_px=480", "mining.start_epoch=1")
+FEMUR = (*NET, "classes=2")
+ALEX = ("network.width=0.1", "network.weights=random", "hidden=8", "grid=1")
+LOCALIZER = ("localizer.crop_px=48", *(f"localizer.{value}" for value in ALEX))
 
 SETTINGS = {
     "window-loss": (*NET, "pyramid.channels=16"),
@@ -40,17 +44,29 @@ SETTINGS = {
         "backbone.options={embed_dim=24,depth=1,num_heads=2}",
     ),
     "wrist-attention": (*WRIST, "attention.stem=4", *ATTENTION),
+    **dict.fromkeys(("femur-lbm", "femur-pooling"), FEMUR),
+    "femur-ubm": (*FEMUR, "crop_px=48"),
+    **dict.fromkeys(("femur-stn", "femur-sup"), (*FEMUR, *LOCALIZER)),
+    "femur-stl": (
+        *FEMUR,
+        "stl.network.width=0.1",
+        "stl.network.weights=random",
+        "stl.hidden=8",
+        "stl.grid=1",
+    ),
 }
 """Overrides that make a method small, by its name; a new method adds its own."""
 
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory):
-    """The tiny data set, with two neighbours as one study."""
-    tiny = make_tiny(tmp_path_factory.mktemp("data"))
-    studies = pl.Series("study_id", [f"s{k // 2}" for k in range(len(tiny))])
-    tiny.images.with_columns(studies).write_parquet(tiny.root / "images.parquet")
-    return DataSet.read(tiny.root)
+    """The tiny data set, two neighbours as one study, and a region of interest in each image."""
+    data = make_tiny(tmp_path_factory.mktemp("data"))
+    studies = pl.Series("study_id", [f"s{k // 2}" for k in range(len(data))])
+    box = {"x_min": 6.0, "y_min": 4.0, "x_max": 46.0, "y_max": 44.0, "label": "roi"}
+    regions = pl.DataFrame([{"image_id": i, **box} for i in data.images["image_id"]])
+    boxes = pl.concat([data.boxes, regions.select(data.boxes.columns)])
+    return replace(data, images=data.images.with_columns(studies), boxes=boxes)
 
 
 def answers(root, data, ids):

@@ -14,15 +14,13 @@ from crepitus.methods.base import Targets
 from crepitus.methods.window_loss.bounds import confidence_bounds
 from crepitus.methods.window_loss.method import WindowLoss, WindowLossConfig
 from crepitus.train.loading import (
-    EpochSampler,
     Failure,
     PreparedImages,
-    ShareSampler,
-    StudyBatches,
     checked,
     collate,
     loader,
 )
+from crepitus.train.order import EpochSampler, ShareSampler, StudyBatches
 from tiny import make_tiny
 
 METHOD = WindowLoss(WindowLossConfig.model_validate({"input": {"size_px": 64}}))
@@ -139,7 +137,7 @@ def test_devices_share_an_epoch_without_overlap(monkeypatch):
     positive = np.arange(9) < 3
     shares = []
     for rank in range(2):
-        monkeypatch.setattr("crepitus.train.loading._rank_and_world", lambda rank=rank: (rank, 2))
+        monkeypatch.setattr("crepitus.train.order._rank_and_world", lambda rank=rank: (rank, 2))
         shares.append([i for _, i in EpochSampler(positive, seed=1, positive_fraction=None)])
         assert list(ShareSampler(5)) == list(range(rank, 5, 2))
     assert len(shares[0]) == len(shares[1]) == 5

@@ -67,6 +67,17 @@ def _wrist(name: str, task: str, class_name: str, file: str = "method") -> Metho
     )
 
 
+def _femur(name: str, task: str, supervision: str, module: str, class_name: str) -> MethodInfo:
+    return MethodInfo(
+        name=name,
+        paper="Jiménez-Sánchez et al., 2018 (002)",
+        task=task,
+        supervision=supervision,
+        module=f"crepitus.methods.femur.{module}",
+        class_name=class_name,
+    )
+
+
 METHODS = {
     info.name: info
     for info in (
@@ -147,6 +158,12 @@ METHODS = {
         _wrist("wrist-aggregator", "study score from any views", "WristAggregator", "aggregator_method"),
         _wrist("wrist-vit", "image score, Vision Transformer", "WristVit"),
         _wrist("wrist-attention", "image score, residual attention", "WristAttention"),
+        _femur("femur-lbm", "AO class, heatmap and boxes", "classes", "whole", "FemurLbm"),
+        _femur("femur-ubm", "AO class of the annotated region", "classes, regions", "whole", "FemurUbm"),
+        _femur("femur-sup", "AO class and box", "classes, regions", "sup", "FemurSup"),
+        _femur("femur-stn", "AO class and box", "classes", "stn", "FemurStn"),
+        _femur("femur-stl", "AO class, heatmap and boxes", "classes", "stl", "FemurStl"),
+        _femur("femur-pooling", "AO class, heatmap and boxes", "classes", "whole", "FemurPooling"),
     )
 }
 

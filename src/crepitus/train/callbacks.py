@@ -10,8 +10,8 @@ from typing import Any
 import lightning
 
 from crepitus.methods.parts.weights import save_weights
-from crepitus.train.loading import EpochSampler
 from crepitus.train.module import MethodModule, plateau_factor
+from crepitus.train.order import EpochSampler
 from crepitus.train.records import RunFolder
 from crepitus.train.stages import begin_stage, stage_bounds
 

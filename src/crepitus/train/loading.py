@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -18,9 +18,9 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 from crepitus.data.augmentation import AugmentationConfig, draw_view
 from crepitus.data.folder import DataSet
 from crepitus.data.images import read_image
-from crepitus.data.sampling import Sampling, epoch_order
 from crepitus.errors import SetAside, TrainingError
 from crepitus.methods.base import Method, Targets
+from crepitus.train.order import StudyBatches
 
 MAX_WORKERS = 8
 PRIME = 0x9E3779B1
@@ -170,71 +170,6 @@ def _landmarks(data: DataSet, image_ids: Sequence[str], names: Sequence[str]) ->
     return found
 
 
-class EpochSampler(Sampler[tuple[int, int]]):
-    """Yields (epoch, index); on several devices each takes its share of the same order."""
-
-    def __init__(
-        self,
-        positive: NDArray[np.bool_],
-        *,
-        seed: int,
-        positive_fraction: float | None,
-        sampling: Sampling = "all",
-        classes: NDArray[np.int64] | None = None,
-    ) -> None:
-        self.positive = positive
-        self.sampling: Sampling = sampling
-        self.classes = classes
-        self.seed = seed
-        self.positive_fraction = positive_fraction
-        self.epoch = 0
-
-    def set_epoch(self, epoch: int) -> None:
-        """Called by the loop before each epoch."""
-        self.epoch = epoch
-
-    def _order(self) -> list[int]:
-        order = epoch_order(
-            self.positive,
-            seed=self.seed,
-            epoch=self.epoch,
-            positive_fraction=self.positive_fraction,
-            sampling=self.sampling,
-            classes=self.classes,
-        ).tolist()
-        rank, world = _rank_and_world()
-        # Every device must do the same number of steps: the order is filled up from its beginning.
-        order += order[: -len(order) % world]
-        return [int(index) for index in order[rank::world]]
-
-    def __iter__(self) -> Iterator[tuple[int, int]]:
-        return iter([(self.epoch, index) for index in self._order()])
-
-    def __len__(self) -> int:
-        return len(self._order())
-
-
-def _rank_and_world() -> tuple[int, int]:
-    if torch.distributed.is_available() and torch.distributed.is_initialized():
-        return torch.distributed.get_rank(), torch.distributed.get_world_size()
-    return 0, 1
-
-
-class ShareSampler(Sampler[int]):
-    """Each device's share of the images in order, without repeats: for validation."""
-
-    def __init__(self, count: int) -> None:
-        self.count = count
-
-    def __iter__(self) -> Iterator[int]:
-        rank, world = _rank_and_world()
-        return iter(range(rank, self.count, world))
-
-    def __len__(self) -> int:
-        rank, world = _rank_and_world()
-        return len(range(rank, self.count, world))
-
-
 def collate(items: list[Sample | Failure]) -> tuple[torch.Tensor, Targets] | Failure:
     """A batch: images (b, 1, size, size) float32 and what is known about them; or its first failure."""
     samples: list[Sample] = []
@@ -291,47 +226,6 @@ outlive a trainer that is killed."""
 def _single_threaded(_worker: int) -> None:
     cv2.setNumThreads(1)
     torch.set_num_threads(1)
-
-
-class StudyBatches(Sampler[list[Any]]):
-    """Batches of whole studies: each study at the place of its first image in the order of a sampler.
-
-    Args:
-        order: yields (epoch, index) or index; of a study of which it leaves images out, the others come too.
-        studies: name of the study of each image.
-        batch_size: studies in a batch.
-        drop_last: leave an incomplete last batch out.
-    """
-
-    def __init__(
-        self, order: Sampler[Any], studies: Sequence[str], *, batch_size: int, drop_last: bool
-    ) -> None:
-        self.order = order
-        self.studies = studies
-        self.batch_size = batch_size
-        self.drop_last = drop_last
-        self.members: dict[str, list[int]] = {}
-        for index, name in enumerate(studies):
-            self.members.setdefault(name, []).append(index)
-
-    def __iter__(self) -> Iterator[list[Any]]:
-        seen: set[str] = set()
-        batch: list[Any] = []
-        for key in self.order:
-            index = key[1] if isinstance(key, tuple) else key
-            name = self.studies[index]
-            if name in seen:
-                continue
-            seen.add(name)
-            batch.append([(key[0], k) if isinstance(key, tuple) else k for k in self.members[name]])
-            if len(batch) == self.batch_size:
-                yield [k for study in batch for k in study]
-                batch = []
-        if batch and not self.drop_last:
-            yield [k for study in batch for k in study]
-
-    def __len__(self) -> int:
-        return sum(1 for _ in self)
 
 
 def loader(

@@ -24,8 +24,9 @@ from crepitus.methods.registry import method_info
 from crepitus.train.callbacks import EpochRecord
 from crepitus.train.checkpoint import SafetensorsIO
 from crepitus.train.finish import finish
-from crepitus.train.loading import EpochSampler, PreparedImages, ShareSampler, checked, loader, worker_count
+from crepitus.train.loading import PreparedImages, checked, loader, worker_count
 from crepitus.train.module import MethodModule
+from crepitus.train.order import EpochSampler, ShareSampler
 from crepitus.train.records import RunFolder
 
 PRECISIONS = {"fp32": "32-true", "bf16": "bf16-mixed", "fp16": "16-mixed"}
@@ -50,9 +51,10 @@ def start_run(
         roles: "train", "val" or "test" for each image.
         fold: tested fold, None if the data set's own split is used.
     """
-    _check_trainable(name, data, roles)
+    method = method_info(name).load()(config)
+    _check_trainable(method, data, roles)
     # Built once for nothing: wrong weights or a wrong backbone must not leave a run folder behind.
-    method_info(name).load()(config).network(initialise=True)
+    method.network(initialise=True)
     run = RunFolder(new_folder(out))
     dump_config(config, run.config)
     run.write_split(roles)
@@ -61,11 +63,11 @@ def start_run(
     return run
 
 
-def _check_trainable(name: str, data: DataSet, roles: Mapping[str, str]) -> None:
+def _check_trainable(method: Method[Any], data: DataSet, roles: Mapping[str, str]) -> None:
+    name = method.name
     training = [i for i, role in roles.items() if role == "train"]
     if not training:
         raise UsageError("expected images with split 'train', got none; run 'crepitus split' first")
-    method = method_info(name).load()
     if "labels" in method.needs and all(data.truth[i] is None for i in training):
         raise UsageError(
             f"{name} learns from labels: none of the {len(training)} training images has one; give labels "
@@ -89,6 +91,11 @@ def _check_trainable(name: str, data: DataSet, roles: Mapping[str, str]) -> None
             raise UsageError(
                 f"{name} learns from points: none of the {len(training)} training images has one"
             )
+    if "classes" in method.needs and not any(method.class_of(data.row(i)) for i in training):
+        raise UsageError(
+            f"{name} learns the classes {', '.join(method.class_names)}: expected them in the "
+            f"column ao_class of {data.root}, none of the {len(training)} training images has one"
+        )
     if "regions" in method.needs and not any(i in data.regions_by_image for i in training):
         raise UsageError(
             f"{name} learns from regions of interest: expected boxes labelled 'roi', or landmarks of one "

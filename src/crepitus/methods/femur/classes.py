@@ -1,4 +1,4 @@
-"""The class sets of paper 002 and their hierarchy as a probability tree: fracture? A or B? which of three?"""
+"""The class sets of paper 002, and their hierarchy as questions: fracture, then A or B, then which."""
 
 from __future__ import annotations
 
