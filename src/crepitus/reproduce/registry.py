@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from crepitus.errors import UsageError
 from crepitus.reproduce.table import Row, Table
-from crepitus.reproduce.tables import aasn, window_loss
+from crepitus.reproduce.tables import aasn, window_loss, wrist
 
-TABLES: dict[str, Table] = {
-    table.name: table for tables in (window_loss.TABLES, aasn.TABLES) for table in tables
-}
+_PAPERS = (window_loss.TABLES, aasn.TABLES, wrist.TABLES)
+
+TABLES: dict[str, Table] = {table.name: table for tables in _PAPERS for table in tables}
 
 
 def find_table(name: str) -> Table:
