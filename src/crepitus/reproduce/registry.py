@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from crepitus.errors import UsageError
 from crepitus.reproduce.table import Row, Table
-from crepitus.reproduce.tables import aasn, femur, window_loss
+from crepitus.reproduce.tables import aasn, femur, window_loss, wrist
 
 TABLES: dict[str, Table] = {
-    table.name: table for tables in (window_loss.TABLES, aasn.TABLES, femur.TABLES) for table in tables
+    table.name: table
+    for tables in (window_loss.TABLES, aasn.TABLES, femur.TABLES, wrist.TABLES)
+    for table in tables
 }
 
 
