@@ -56,16 +56,16 @@ def one_plate(
     generator: Generator, first: Picture, second: Picture, bones: tuple[Picture, Picture]
 ) -> tuple[Picture, list[tuple[int, int]]]:
     """Two upright limbs exposed together on one plate, both touching its edges; offsets (left, top)."""
-    parts, shifts, at = [], [], 0
+    parts, starts, shifts, at = [], [], [], 0
     for pixels, bone in zip((first, second), bones, strict=True):
         used = np.flatnonzero((bone & 1).any(axis=0))
         low, high = max(0, int(used[0]) - 18), min(pixels.shape[1], int(used[-1]) + 19)
         air = np.quantile(pixels, 0.1)
         parts.append(np.clip(pixels[:, low:high] - air, 0, 255))
+        starts.append(at)
         shifts.append((at - low, 0))
         at += high - low + int(generator.integers(8, 40))
     plate = np.zeros((first.shape[0], at + 10))
-    for part, (shift, _) in zip(parts, shifts, strict=True):
-        used = max(0, shift)
-        plate[:, used : used + part.shape[1]] = np.maximum(plate[:, used : used + part.shape[1]], part)
+    for part, start in zip(parts, starts, strict=True):
+        plate[:, start : start + part.shape[1]] = part
     return plate.astype(np.uint8), shifts

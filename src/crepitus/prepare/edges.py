@@ -22,6 +22,10 @@ _NEIGHBOURHOOD = 12.0
 """Standard deviation, pixels, of the surroundings by whose mean edge an edge is judged."""
 
 
+_FLAT_LINE = 0.012
+"""Standard deviation of a line that belongs to a frame."""
+
+
 @dataclass(frozen=True)
 class Edges:
     """Edges of a picture of shape (h, w).
@@ -65,3 +69,23 @@ def frame(flat: NDArray[np.bool_]) -> NDArray[np.bool_]:
     touching = np.isin(regions, rim[rim > 0]).astype(np.uint8)
     size = (_FRAME_GROWS, _FRAME_GROWS)
     return np.asarray(cv2.dilate(touching, np.ones(size, np.uint8)) > 0)
+
+
+def inside_frame(picture: Picture) -> tuple[int, int, int, int]:
+    """Left, top, right, bottom of what is left of a picture, shape (h, w), without lines of one level.
+
+    At most a quarter of it is taken from each side.
+    """
+    height, width = picture.shape
+    top, bottom = _inside(picture.std(axis=1), height)
+    left, right = _inside(picture[top:bottom].std(axis=0), width)
+    return left, top, right, bottom
+
+
+def _inside(spreads: NDArray[np.float32], size: int) -> tuple[int, int]:
+    low, high = 0, size
+    while low < size // 4 and spreads[low] < _FLAT_LINE:
+        low += 1
+    while high > size - size // 4 and spreads[high - 1] < _FLAT_LINE:
+        high -= 1
+    return low, high

@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from crepitus.prepare.edges import inside_frame
 from crepitus.prepare.fitted import POLARITY_WEIGHTS
 from crepitus.prepare.plan import Picture, Plan
 from crepitus.prepare.thesis import is_inverted as is_inverted_by_corners
@@ -17,9 +18,6 @@ FloatArray = NDArray[np.float64]
 _LOOK_PX = 256
 _SIZE_PX = 192
 """Longer side at which features are computed, after a frame was cut off."""
-
-_FLAT = 0.012
-"""Standard deviation of a line that belongs to a frame."""
 
 _MIDDLE = 0.8
 """Part of the picture, from the centre outwards, in which fine structure is looked at."""
@@ -69,19 +67,8 @@ def polarity_features(picture: Picture) -> FloatArray:
 
 def without_frame(picture: Picture) -> Picture:
     """The picture without lines of one level at its margin, at most a quarter of it on each side."""
-    height, width = picture.shape
-    top, bottom = _inside(picture.std(axis=1), height)
-    left, right = _inside(picture[top:bottom].std(axis=0), width)
+    left, top, right, bottom = inside_frame(picture)
     return picture[top:bottom, left:right]
-
-
-def _inside(spreads: NDArray[np.float32], size: int) -> tuple[int, int]:
-    low, high = 0, size
-    while low < size // 4 and spreads[low] < _FLAT:
-        low += 1
-    while high > size - size // 4 and spreads[high - 1] < _FLAT:
-        high -= 1
-    return low, high
 
 
 def _detail(levels: Picture, smooth: Picture, middle: NDArray[np.bool_], spread: float) -> list[float]:

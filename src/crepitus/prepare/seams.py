@@ -10,8 +10,10 @@ from crepitus.prepare.plan import Picture
 _STEP = 0.03
 """Grey levels, of 1, by which a seam is sharper than what lies beside it."""
 
-_SHARE = 0.25
-"""Share of a line that must be that sharp."""
+_SHARE = 0.55
+"""Share of a line that must be that sharp, beyond the share that is usual for lines nearby."""
+
+_NEARBY = 16
 
 _CONSTANT = 0.004
 """Standard deviation below which a line is a separator."""
@@ -36,6 +38,8 @@ def seams(picture: Picture, *, most: int = 6) -> list[tuple[int, float]]:
     beside = np.zeros_like(step)
     beside[:, 3:-3] = np.maximum(step[:, :-6], step[:, 6:])
     score = (step - beside > _STEP).mean(axis=0)
+    nearby = np.pad(score, _NEARBY, mode="edge")
+    score = score - np.median(np.lib.stride_tricks.sliding_window_view(nearby, 2 * _NEARBY + 1), axis=1)
     steady = picture.std(axis=0) < _CONSTANT
     for low, high in runs(steady):
         score[(low + high) // 2] = max(score[(low + high) // 2], 1.0)

@@ -10,20 +10,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crepitus.prepare.affine import Affine
-from crepitus.prepare.edges import edges
+from crepitus.prepare.edges import edges, inside_frame
 from crepitus.prepare.plan import Picture, Plan
 from crepitus.prepare.seams import seams
 from crepitus.prepare.thesis import parts_by_components
 
 _LOOK_PX = 256
-_DENSE_PX = 5.0
+_DENSE_PX = 4.0
 """Standard deviation, pixels, of the blur that makes an area of the edges of bones."""
 
-_DENSE = 0.35
+_DENSE = 0.45
 """Share of the typical density of edges in bone from which a pixel belongs to a part."""
 
 _LEAST = 0.16
 """A part has at least this share of all edges; letters and metal have less."""
+
+_LONG = 0.55
+"""Least length of a part, as a share of the longer side of its exposure."""
 
 _GAP = 0.02
 """Least distance of two parts, as a share of the longer side."""
@@ -93,7 +96,16 @@ def parts(picture: Picture) -> list[Part]:
         picture: shape (h, w), float32, 0..1, bone bright.
     """
     height, width = picture.shape
-    return _cut(picture, (0, 0, width, height), _mass(picture), _DEPTH)
+    inner = inside_frame(picture)
+    found = _cut(picture, inner, _mass(picture), _DEPTH)
+    return [_with_frame(part, inner, (0, 0, width, height)) for part in found]
+
+
+def _with_frame(part: Part, inner: Box, outer: Box) -> Part:
+    """The part with what of the frame lies beside it, so that nothing of the picture is lost."""
+    at = zip(part.box, inner, outer, strict=True)
+    box = tuple(far if edge == near and part.mask is None else edge for edge, near, far in at)
+    return Part((box[0], box[1], box[2], box[3]), part.mask)
 
 
 def _mass(picture: Picture) -> Picture:
@@ -136,10 +148,16 @@ def _apart(picture: Picture, box: Box, shape: tuple[int, ...]) -> list[Part]:
     count, labels = cv2.connectedComponents((dense >= limit).astype(np.uint8))
     mass = np.bincount(labels.ravel(), strength.ravel(), minlength=count)
     mass[0] = 0.0
-    large = np.flatnonzero(mass >= _LEAST * mass.sum())
+    large = np.array([i for i in np.flatnonzero(mass >= _LEAST * mass.sum()) if _is_long(labels == i)])
     if len(large) < 2:
         return [Part(box)]
     return _territories(labels, large, box, shape)
+
+
+def _is_long(area: NDArray[np.bool_]) -> bool:
+    """Whether an area reaches as far as a limb does, and a marker does not; shape (h, w)."""
+    left, top, right, bottom = _around(area)
+    return max(right - left, bottom - top) >= _LONG * max(area.shape)
 
 
 def _territories(
