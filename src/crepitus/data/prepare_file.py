@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from crepitus.data.images import GreyPixels, encode_png, read_image
+from crepitus.data.part_truth import part_columns
 from crepitus.data.work_folder import OutputError
 from crepitus.errors import Damaged
 from crepitus.prepare.follow import shared_out
-from crepitus.prepare.pipeline import Recipe, plan_image
+from crepitus.prepare.pipeline import Recipe, check_body_part, plan_image
 from crepitus.prepare.plan import Plan
 from crepitus.prepare.warp import warp
 from crepitus.prepare.way_back import WayBack
@@ -88,16 +89,19 @@ def prepare_image(options: PrepareOptions, task: ImageTask) -> list[PreparedImag
         SetAside: the image cannot be used.
         OutputError: the disk is full or the like.
     """
+    tag = task.row.get("body_part")
+    check_body_part(tag, options.recipe)
     pixels = _read(task)
     done = tuple(str(task.row.get(PREPARED) or "").split())
-    plans = plan_image(pixels, options.recipe, done)
+    plans = plan_image(pixels, options.recipe, tag, done)
     annotations = shared_out(plans, task.annotation)
     mask = None if task.mask is None else read_image(task.mask, verify=False)
     result = []
     for plan, annotation in zip(plans, annotations, strict=True):
-        columns = _columns(task, plan)
-        files = {".png": encode_png(plan.render(pixels))}
-        if not plan.touches_pixels:
+        columns = {**_columns(task, plan), **part_columns(task.row, task.annotation, annotation, plan.part)}
+        if plan.touches_pixels:
+            files = {".png": encode_png(plan.render(pixels))}
+        else:
             files = {task.file.suffix.lower(): task.file.read_bytes()}
         if mask is not None:
             moved = warp(mask, plan.affine, plan.rows, plan.columns, nearest=True)

@@ -12,12 +12,13 @@ from crepitus.prepare.plan import Plan
 from crepitus.structures import Annotation, Boxes, Landmarks, Points
 
 
-def owners(plans: list[Plan], xy: FloatArray) -> NDArray[np.int64]:
+def owners(plans: list[Plan], xy: FloatArray, *, every: bool) -> NDArray[np.int64]:
     """Which of the prepared images each place of the source belongs to.
 
     Args:
         plans: of one source.
         xy: places in the source, shape (n, 2), pixels.
+        every: give a place that no prepared image shows to the nearest; no fracture may get lost.
 
     Returns:
         shape (n,): index into `plans`; -1 where no prepared image shows the place.
@@ -25,7 +26,17 @@ def owners(plans: list[Plan], xy: FloatArray) -> NDArray[np.int64]:
     owner = np.full(len(xy), -1, dtype=np.int64)
     for index, plan in enumerate(plans):
         owner[(owner < 0) & _shows(plan, xy)] = index
+    if every and (owner < 0).any():
+        away = np.stack([_outside(plan, xy) for plan in plans])
+        owner = np.where(owner < 0, away.argmin(axis=0), owner)
     return owner
+
+
+def _outside(plan: Plan, xy: FloatArray) -> FloatArray:
+    """How far each place, shape (n, 2), lies outside the prepared image, in pixels of the source."""
+    at = plan.affine.points(xy)
+    beyond = at - np.clip(at, 0, (plan.columns, plan.rows))
+    return np.asarray(np.hypot(beyond[:, 0], beyond[:, 1]) / plan.affine.scale)
 
 
 def _shows(plan: Plan, xy: FloatArray) -> NDArray[np.bool_]:
@@ -40,8 +51,8 @@ def _shows(plan: Plan, xy: FloatArray) -> NDArray[np.bool_]:
     return np.asarray(shown)
 
 
-def followed(plan: Plan, annotation: Annotation, mine: Annotation) -> Annotation:
-    """`mine`, the part of `annotation` that belongs to the prepared image, in its coordinates.
+def followed(plan: Plan, mine: Annotation) -> Annotation:
+    """`mine`, the places of the source that belong to the prepared image, in its coordinates.
 
     A box becomes the box around it, clipped to the image. Positions on the far edge, which rounding may move
     out, are moved in again.
@@ -57,7 +68,9 @@ def followed(plan: Plan, annotation: Annotation, mine: Annotation) -> Annotation
     if mine.boxes is not None:
         size = np.array([plan.columns, plan.rows] * 2, dtype=np.float64)
         boxes = np.clip(affine.boxes(mine.boxes.xyxy), 0, size)
-        result = replace(result, boxes=Boxes(boxes, mine.boxes.labels) if len(boxes) else mine.boxes)
+        filled = (boxes[:, 2:] > boxes[:, :2]).all(axis=1)
+        labels = tuple(label for label, keep in zip(mine.boxes.labels, filled, strict=True) if keep)
+        result = replace(result, boxes=Boxes(boxes[filled], labels))
     return result
 
 
@@ -68,14 +81,14 @@ def shared_out(plans: list[Plan], annotation: Annotation) -> list[Annotation]:
     shows are left out.
 
     Args:
-        plans: of one source, see `lost` for places that none of them shows.
+        plans: of one source.
         annotation: of the source.
     """
     result = []
     points, boxes, marks = annotation.points, annotation.boxes, annotation.landmarks
-    of_point = owners(plans, points.xy) if points is not None else None
-    of_box = owners(plans, boxes.centres) if boxes is not None else None
-    of_mark = owners(plans, marks.xy) if marks is not None else None
+    of_point = owners(plans, points.xy, every=True) if points is not None else None
+    of_box = owners(plans, boxes.centres, every=True) if boxes is not None else None
+    of_mark = owners(plans, marks.xy, every=False) if marks is not None else None
     for index, plan in enumerate(plans):
         mine = Annotation(label=annotation.label)
         if points is not None and of_point is not None:
@@ -86,5 +99,5 @@ def shared_out(plans: list[Plan], annotation: Annotation) -> list[Annotation]:
         if marks is not None and of_mark is not None:
             keep = np.flatnonzero(of_mark == index)
             mine = replace(mine, landmarks=Landmarks(tuple(marks.names[i] for i in keep), marks.xy[keep]))
-        result.append(followed(plan, annotation, mine))
+        result.append(followed(plan, mine))
     return result

@@ -1,0 +1,221 @@
+"""Splitter: one image for each part on a plate, and one for each half of a pelvis."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from itertools import pairwise
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from crepitus.prepare.affine import Affine
+from crepitus.prepare.edges import edges, inside_frame
+from crepitus.prepare.plan import Picture, Plan
+from crepitus.prepare.seams import seams
+from crepitus.prepare.thesis import parts_by_components
+
+_LOOK_PX = 256
+_DENSE_PX = 4.0
+"""Standard deviation, pixels, of the blur that makes an area of the edges of bones."""
+
+_DENSE = 0.45
+"""Share of the typical density of edges in bone from which a pixel belongs to a part."""
+
+_LEAST = 0.16
+"""A part has at least this share of all edges; letters and metal have less."""
+
+_LONG = 0.55
+"""Least length of a part, as a share of the longer side of its exposure."""
+
+_GAP = 0.02
+"""Least distance of two parts, as a share of the longer side."""
+
+_DEPTH = 3
+"""A plate is cut along seams at most so many times in a row: up to eight parts."""
+
+
+Box = tuple[int, int, int, int]
+"""left, top, right, bottom; half-open."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """A part of a picture.
+
+    Attributes:
+        box: left, top, right, bottom in pixels of the picture.
+        mask: which pixels of the picture are the part's, bool; None: all of the box.
+    """
+
+    box: Box
+    mask: NDArray[np.bool_] | None = None
+
+
+def split(plan: Plan, heuristic: str) -> list[Plan]:
+    """One plan for each part that the picture shows; the plan itself where there is only one."""
+    picture, to_picture = plan.picture()
+    found = _thesis_parts(picture) if heuristic == "thesis" else parts(picture)
+    if len(found) < 2:
+        return [plan]
+    back = to_picture.inverse()
+    return [_of_part(plan, part, back, number, len(found)) for number, part in enumerate(found, start=1)]
+
+
+def halves(plan: Plan) -> list[Plan]:
+    """The left and the right half of an image, as they lie in it; not mirrored."""
+    middle = round(plan.columns * midline(plan.picture(_LOOK_PX)[0]))
+    left = replace(plan.moved(Affine(), plan.rows, middle), part=(1, 2))
+    right = replace(plan.moved(Affine.shift(-middle, 0), plan.rows, plan.columns - middle), part=(2, 2))
+    return [left, right]
+
+
+def midline(picture: Picture) -> float:
+    """Where a picture, shape (h, w), is most like its mirror image, as a share of its width, 0.35..0.65."""
+    height, width = picture.shape
+    slope = edges(picture).contrast
+    profile = cv2.GaussianBlur(slope, (0, 0), 3.0)
+    best, at = -np.inf, 0.5
+    for middle in range(round(0.35 * width), round(0.65 * width) + 1):
+        reach = min(middle, width - middle)
+        left, right = profile[:, middle - reach : middle], profile[:, middle : middle + reach][:, ::-1]
+        score = float(np.corrcoef(left.ravel(), right.ravel())[0, 1]) if height * reach > 4 else -np.inf
+        if score > best:
+            best, at = score, middle / width
+    return at
+
+
+def parts(picture: Picture) -> list[Part]:
+    """The parts on a plate, from left to right or from top to bottom.
+
+    The thesis takes the connected components of what is brighter than Otsu's threshold, which a frame joins
+    and a marker multiplies. Here images that were joined are cut at the seam; what remains is divided where
+    areas rich in edges, which bones are, lie apart. Frames are flat and have no edges.
+
+    Args:
+        picture: shape (h, w), float32, 0..1, bone bright.
+    """
+    height, width = picture.shape
+    inner = inside_frame(picture)
+    found = _cut(picture, inner, _mass(picture), _DEPTH)
+    return [_with_frame(part, inner, (0, 0, width, height)) for part in found]
+
+
+def _with_frame(part: Part, inner: Box, outer: Box) -> Part:
+    """The part with what of the frame lies beside it, so that nothing of the picture is lost."""
+    at = zip(part.box, inner, outer, strict=True)
+    box = tuple(far if edge == near and part.mask is None else edge for edge, near, far in at)
+    return Part((box[0], box[1], box[2], box[3]), part.mask)
+
+
+def _mass(picture: Picture) -> Picture:
+    """How much edge there is at each pixel; shape (h, w)."""
+    height, width = picture.shape
+    ratio = min(1.0, _LOOK_PX / max(height, width))
+    size = (max(8, round(width * ratio)), max(8, round(height * ratio)))
+    small = cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
+    return np.asarray(cv2.resize(edges(small).strength, (width, height), interpolation=cv2.INTER_LINEAR))
+
+
+def _cut(picture: Picture, box: Box, mass: Picture, depth: int) -> list[Part]:
+    """Parts of a box of the picture: cut along the best seam that leaves bone on both sides."""
+    left, top, right, bottom = box
+    inside, weight = picture[top:bottom, left:right], mass[top:bottom, left:right]
+    total = float(weight.sum())
+    if depth == 0 or total == 0.0:
+        return [Part(box)]
+    candidates = [(share, True, at) for at, share in seams(inside)]
+    candidates += [(share, False, at) for at, share in seams(inside.T)]
+    for _, vertical, at in sorted(candidates, reverse=True):
+        first = float((weight[:, :at] if vertical else weight[:at]).sum()) / total
+        if _LEAST <= first <= 1.0 - _LEAST:
+            near = (left, top, left + at, bottom) if vertical else (left, top, right, top + at)
+            far = (left + at, top, right, bottom) if vertical else (left, top + at, right, bottom)
+            return [*_cut(picture, near, mass, depth - 1), *_cut(picture, far, mass, depth - 1)]
+    return _apart(inside, box, picture.shape)
+
+
+def _apart(picture: Picture, box: Box, shape: tuple[int, ...]) -> list[Part]:
+    """Parts of one exposure: areas rich in edges that lie apart."""
+    height, width = picture.shape
+    ratio = min(1.0, _LOOK_PX / max(height, width))
+    size = (max(8, round(width * ratio)), max(8, round(height * ratio)))
+    strength = edges(cv2.resize(picture, size, interpolation=cv2.INTER_AREA)).strength
+    dense = cv2.GaussianBlur(strength, (0, 0), _DENSE_PX)
+    if not dense.any():
+        return [Part(box)]
+    limit = _DENSE * float(np.average(dense, weights=dense))
+    count, labels = cv2.connectedComponents((dense >= limit).astype(np.uint8))
+    mass = np.bincount(labels.ravel(), strength.ravel(), minlength=count)
+    mass[0] = 0.0
+    large = np.array([i for i in np.flatnonzero(mass >= _LEAST * mass.sum()) if _is_long(labels == i)])
+    if len(large) < 2:
+        return [Part(box)]
+    return _territories(labels, large, box, shape)
+
+
+def _is_long(area: NDArray[np.bool_]) -> bool:
+    """Whether an area reaches as far as a limb does, and a marker does not; shape (h, w)."""
+    left, top, right, bottom = _around(area)
+    return max(right - left, bottom - top) >= _LONG * max(area.shape)
+
+
+def _territories(
+    labels: NDArray[np.int32],
+    large: NDArray[np.int64],
+    box: Box,
+    shape: tuple[int, ...],
+) -> list[Part]:
+    """Every pixel goes to the nearest of the large areas; cuts are straight where a line divides them."""
+    left, top, right, bottom = box
+    order = sorted(large.tolist(), key=lambda i: float(np.nonzero(labels == i)[1].mean()))
+    spans = [np.flatnonzero((labels == i).any(axis=0)) for i in order]
+    least = _GAP * max(labels.shape)
+    gaps = [(int(a[-1]), int(b[0])) for a, b in pairwise(spans)]
+    scale = (right - left) / labels.shape[1]
+    if all(b - a >= least for a, b in gaps):
+        cuts = [left, *(left + round((a + b + 1) / 2 * scale) for a, b in gaps), right]
+        return [Part((low, top, high, bottom)) for low, high in pairwise(cuts)]
+    distances = np.stack(
+        [cv2.distanceTransform((labels != i).astype(np.uint8), cv2.DIST_L2, 3) for i in order]
+    )
+    nearest = cv2.resize(
+        distances.argmin(axis=0).astype(np.uint8),
+        (right - left, bottom - top),
+        interpolation=cv2.INTER_NEAREST,
+    )
+    result = []
+    for index in range(len(order)):
+        mask = np.zeros(shape[:2], dtype=bool)
+        mask[top:bottom, left:right] = nearest == index
+        result.append(Part(_around(mask), mask))
+    return result
+
+
+def _around(mask: NDArray[np.bool_]) -> tuple[int, int, int, int]:
+    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+    return int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1
+
+
+def _thesis_parts(picture: Picture) -> list[Part]:
+    labels = parts_by_components(picture)
+    masks = [labels == number for number in range(1, int(labels.max()) + 1)]
+    return [Part(_around(mask), mask) for mask in masks]
+
+
+def _of_part(plan: Plan, part: Part, back: Affine, number: int, count: int) -> Plan:
+    """The plan of one part; its box in whole pixels of the image."""
+    edge = back.boxes(np.array([part.box], dtype=np.float64))[0]
+    left, top, right, bottom = (int(v) for v in np.rint(edge))
+    right, bottom = max(right, left + 1), max(bottom, top + 1)
+    territory = plan.territory
+    if part.mask is not None:
+        # From the picture to the grid of the source's small picture, where territories are kept.
+        to_look = back.then(plan.affine.inverse()).then(plan.look.scale)
+        height, width = plan.look.values.shape
+        moved = cv2.warpAffine(
+            part.mask.astype(np.uint8), to_look.index_matrix(), (width, height), flags=cv2.INTER_NEAREST
+        )
+        territory = moved > 0 if territory is None else territory & (moved > 0)
+    moved_plan = plan.moved(Affine.shift(-left, -top), bottom - top, right - left)
+    return replace(moved_plan, territory=territory, part=(number, count))
