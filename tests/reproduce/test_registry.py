@@ -61,6 +61,44 @@ def test_the_siamese_network_is_better_than_its_parts_in_its_own_figures():
     assert (fused.fusion, fused.contrastive, fused.alignment) == (True, False, "image")
 
 
+def test_claims_about_the_baselines_hold_in_the_papers_own_figures():
+    for name in ("window-loss-table1", "roi-mining-table1"):
+        table = TABLES[name]
+        assert table.claims
+        for claim in table.claims:
+            better, worse = (table.row(n).published[claim.metric] for n in (claim.better, claim.worse))
+            assert better >= worse
+
+
+def test_box_methods_are_judged_by_their_boxes():
+    table = TABLES["window-loss-table1"]
+    for row in table.rows:
+        boxes = row.name in ("faster-rcnn", "retinanet", "fcos")
+        assert row.keys.get("localization.froc_score") == ("boxes.froc_score" if boxes else None)
+    # Paper 001 trains its classifiers on ResNet-50 at 1024 px, paper 003 on DenseNet-121 at 961 px.
+    for name in ("chexnet", "wspl", "ufdet"):
+        config = row_config(table.row(name), "paper")
+        assert (config.backbone.name, config.input.size_px, config.training.batch_size) == (
+            "resnet50",
+            1024,
+            48,
+        )
+        assert config.input.fit == "pad"
+    # At every scale the rows share one backbone.
+    for scale in ("cpu", "full", "paper"):
+        assert len({row_config(row, scale).backbone.model_dump_json() for row in table.trained}) == 1
+
+
+def test_the_second_stage_starts_from_the_row_before():
+    table = TABLES["roi-mining-table1"]
+    assert runs_needed(table.row("two-stage")) == ["single-stage"]
+    for scale in SCALES:
+        single, two = (row_config(table.row(n), scale) for n in ("single-stage", "two-stage"))
+        assert single.backbone == two.backbone
+        assert single.input == two.input
+        assert two.mining.start_epoch == 0
+
+
 def test_the_rows_of_the_window_loss_are_what_they_say():
     table = TABLES["window-loss-table3"]
     config = row_config(table.row("kld-10-50-200"), "paper")

@@ -4,11 +4,18 @@ from __future__ import annotations
 
 from crepitus.errors import UsageError
 from crepitus.reproduce.table import Row, Table
-from crepitus.reproduce.tables import aasn, femur, window_loss, wrist
+from crepitus.reproduce.tables import aasn, femur, roi_mining, window_loss, window_loss_baselines, wrist
 
 TABLES: dict[str, Table] = {
     table.name: table
-    for tables in (window_loss.TABLES, aasn.TABLES, femur.TABLES, wrist.TABLES)
+    for tables in (
+        window_loss_baselines.TABLES,
+        window_loss.TABLES,
+        aasn.TABLES,
+        femur.TABLES,
+        roi_mining.TABLES,
+        wrist.TABLES,
+    )
     for table in tables
 }
 
