@@ -1,4 +1,4 @@
-"""Body part tags as hospitals write them: six languages, sides and views, slips of the key, broken encodings."""
+"""Body part tags as hospitals write them: six languages, sides, views, slips of the key, broken encodings."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def planted_tags(generator: Generator, count: int) -> list[tuple[str, str]]:
 
 
 def slip(generator: Generator, name: str) -> str:
-    """One slip of the key; two in names of nine letters and more; none in four or fewer, which make new words."""
+    """One slip of the key; two in names of nine letters and more, none in four or fewer."""
     for _ in range(0 if len(name) <= 4 else 1 if len(name) < 9 else 2):
         at = int(generator.integers(1, len(name) - 1))
         letter = "aeionrst"[int(generator.integers(8))]

@@ -20,6 +20,7 @@ from crepitus.data.work_folder import locked, writing
 from crepitus.data.writer import Rejection, read_rejected, write_rejected, write_tables
 from crepitus.dicom.pool import Limits
 from crepitus.errors import DataSetError, UsageError
+from crepitus.prepare.body_part import Tag, histogram
 from crepitus.prepare.pipeline import Recipe
 
 WORK = ".prepare"
@@ -45,6 +46,7 @@ class Outcome:
         resumed: images that an earlier, interrupted run had prepared.
         workers_replaced: worker processes that an image had ended.
         warnings: sentences for the user.
+        tags: each body part tag, how often it stands there, and the parts that it means.
     """
 
     images: int
@@ -53,6 +55,7 @@ class Outcome:
     resumed: int = 0
     workers_replaced: int = 0
     warnings: list[str] = field(default_factory=list)
+    tags: list[Tag] = field(default_factory=list)
 
 
 def stamp_of_file(path: Path) -> str:
@@ -125,20 +128,37 @@ def run_preparation(
     data = DataSet.read(tables)
     if not len(data):
         raise DataSetError(f"{source}: expected images to prepare, the table has none")
+    tags = histogram(data.images["body_part"])
+    _check_tags(tags, recipe)
     digest = _digest(source, recipe)
     before = _rejected_before(tables)
     finished = output.finished("preparation", digest)
     if finished is not None:
         output.remove_work()
         new = finished[1][len(before) :]
-        return Outcome(finished[0], len(data), new, warnings=[f"{output} was complete; nothing was done"])
+        warning = f"{output} was complete; nothing was done"
+        return Outcome(finished[0], len(data), new, warnings=[warning], tags=tags)
     output.open(digest, "preparation")
     with writing(output.root), locked(output.work):
         loop = _Loop(PrepareOptions(output.work / "files", recipe), output)
         records = loop.run(list(tasks_of(data, stamp)), executor, watch)
         outcome = _finish(data, output, records, before, digest, recipe)
     output.remove_work()
-    return Outcome(outcome[0], len(data), outcome[1], loop.resumed, loop.replaced)
+    return Outcome(outcome[0], len(data), outcome[1], loop.resumed, loop.replaced, tags=tags)
+
+
+def _check_tags(tags: list[Tag], recipe: Recipe) -> None:
+    """Refuse a filter that would leave no image, and say what tags there are."""
+    if "body-part" not in recipe.steps or any(
+        set(found) & set(recipe.body_parts) or (not found and recipe.keep_untagged) for _, _, found in tags
+    ):
+        return
+    shown = ", ".join(f"{tag!r} ({count})" for tag, count, _ in tags[:20])
+    more = f" and {len(tags) - 20} others" if len(tags) > 20 else ""
+    raise UsageError(
+        f"--body-part {','.join(recipe.body_parts)}: expected it among the tags in the column body_part, "
+        f"got {shown}{more}; name another part, or use --keep-untagged"
+    )
 
 
 class _Loop:

@@ -20,6 +20,9 @@ _PART_OF = {word: part for part, words in WORDS.items() for word in words.split(
 _PAGES = ("cp1252", "cp850", "cp437", "mac_roman")
 """Encodings of one byte that tags are written and read in."""
 
+Tag = tuple[str | None, int, tuple[str, ...]]
+"""A tag as it is written, how often, and the parts that it stands for."""
+
 _UNREADABLE = "?"
 """Stands for a letter that an encoding has destroyed."""
 
@@ -61,7 +64,7 @@ def wanted_parts(text: str) -> tuple[str, ...]:
     return tuple(result)
 
 
-def histogram(tags: Iterable[str | None]) -> list[tuple[str | None, int, tuple[str, ...]]]:
+def histogram(tags: Iterable[str | None]) -> list[Tag]:
     """Each tag as it is written, how often, and the parts that it stands for; the most frequent first."""
     counts = Counter(tags)
     ordered = sorted(counts.items(), key=lambda item: (-item[1], item[0] is not None, item[0] or ""))

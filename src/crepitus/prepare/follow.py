@@ -68,8 +68,8 @@ def followed(plan: Plan, mine: Annotation) -> Annotation:
     if mine.boxes is not None:
         size = np.array([plan.columns, plan.rows] * 2, dtype=np.float64)
         boxes = np.clip(affine.boxes(mine.boxes.xyxy), 0, size)
-        filled = (boxes[:, 2:] > boxes[:, :2]).all(axis=1)
-        labels = tuple(label for label, keep in zip(mine.boxes.labels, filled, strict=True) if keep)
+        filled = np.asarray((boxes[:, 2:] > boxes[:, :2]).all(axis=1))
+        labels = tuple(label for label, keep in zip(mine.boxes.labels, filled.tolist(), strict=True) if keep)
         result = replace(result, boxes=Boxes(boxes[filled], labels))
     return result
 

@@ -85,10 +85,11 @@ def plan_image(
     look = look_at(pixels)
     assess(look.values)
     plans = [Plan(look, *pixels.shape)]
-    for name in steps:
-        if _suits(name, tag, recipe):
-            plans = [after for plan in plans for after in _apply(name, plan, tag, recipe)]
-    return [replace(plan, done=_joined(done, recipe.steps)) for plan in plans]
+    suitable = [name for name in steps if _suits(name, tag, recipe)]
+    for name in suitable:
+        plans = [after for plan in plans for after in _apply(name, plan, tag, recipe)]
+    names = tuple(name for name in STEPS if name in done or name in suitable)
+    return [replace(plan, done=names) for plan in plans]
 
 
 def check_body_part(tag: str | None, recipe: Recipe) -> None:
@@ -139,7 +140,3 @@ def _apply(name: str, plan: Plan, tag: str | None, recipe: Recipe) -> list[Plan]
     if name == "equalize":
         return [replace(plan, equalize=True)]
     return [plan]
-
-
-def _joined(done: tuple[str, ...], steps: tuple[str, ...]) -> tuple[str, ...]:
-    return tuple(name for name in STEPS if name in done or name in steps)

@@ -10,26 +10,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crepitus.prepare.affine import Affine
+from crepitus.prepare.areas import LEAST, areas, around, shares
 from crepitus.prepare.edges import edges, inside_frame
 from crepitus.prepare.plan import Picture, Plan
-from crepitus.prepare.seams import seams
+from crepitus.prepare.seams import continuity, seams
 from crepitus.prepare.thesis import parts_by_components
 
 _LOOK_PX = 256
-_DENSE_PX = 4.0
-"""Standard deviation, pixels, of the blur that makes an area of the edges of bones."""
-
-_DENSE = 0.45
-"""Share of the typical density of edges in bone from which a pixel belongs to a part."""
-
-_LEAST = 0.16
-"""A part has at least this share of all edges; letters and metal have less."""
-
-_LONG = 0.55
-"""Least length of a part, as a share of the longer side of its exposure."""
-
 _GAP = 0.02
 """Least distance of two parts, as a share of the longer side."""
+
+_CONTINUES = 0.35
+"""Correlation of what lies on both sides of a line above which it is no seam, but the edge of a cast."""
 
 _DEPTH = 3
 """A plate is cut along seams at most so many times in a row: up to eight parts."""
@@ -97,7 +89,7 @@ def parts(picture: Picture) -> list[Part]:
     """
     height, width = picture.shape
     inner = inside_frame(picture)
-    found = _cut(picture, inner, _mass(picture), _DEPTH)
+    found = _cut(picture, inner, _DEPTH)
     return [_with_frame(part, inner, (0, 0, width, height)) for part in found]
 
 
@@ -108,67 +100,34 @@ def _with_frame(part: Part, inner: Box, outer: Box) -> Part:
     return Part((box[0], box[1], box[2], box[3]), part.mask)
 
 
-def _mass(picture: Picture) -> Picture:
-    """How much edge there is at each pixel; shape (h, w)."""
-    height, width = picture.shape
-    ratio = min(1.0, _LOOK_PX / max(height, width))
-    size = (max(8, round(width * ratio)), max(8, round(height * ratio)))
-    small = cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
-    return np.asarray(cv2.resize(edges(small).strength, (width, height), interpolation=cv2.INTER_LINEAR))
-
-
-def _cut(picture: Picture, box: Box, mass: Picture, depth: int) -> list[Part]:
-    """Parts of a box of the picture: cut along the best seam that leaves bone on both sides."""
+def _cut(picture: Picture, box: Box, depth: int) -> list[Part]:
+    """Parts of a box of the picture: cut along the sharpest seam that has a limb on both sides."""
     left, top, right, bottom = box
-    inside, weight = picture[top:bottom, left:right], mass[top:bottom, left:right]
-    total = float(weight.sum())
-    if depth == 0 or total == 0.0:
-        return [Part(box)]
-    candidates = [(share, True, at) for at, share in seams(inside)]
-    candidates += [(share, False, at) for at, share in seams(inside.T)]
+    inside = picture[top:bottom, left:right]
+    candidates = [] if depth == 0 else [(score, True, at) for at, score in seams(inside)]
+    candidates += [] if depth == 0 else [(score, False, at) for at, score in seams(inside.T)]
     for _, vertical, at in sorted(candidates, reverse=True):
-        first = float((weight[:, :at] if vertical else weight[:at]).sum()) / total
-        if _LEAST <= first <= 1.0 - _LEAST:
-            near = (left, top, left + at, bottom) if vertical else (left, top, right, top + at)
-            far = (left + at, top, right, bottom) if vertical else (left, top + at, right, bottom)
-            return [*_cut(picture, near, mass, depth - 1), *_cut(picture, far, mass, depth - 1)]
-    return _apart(inside, box, picture.shape)
-
-
-def _apart(picture: Picture, box: Box, shape: tuple[int, ...]) -> list[Part]:
-    """Parts of one exposure: areas rich in edges that lie apart."""
-    height, width = picture.shape
-    ratio = min(1.0, _LOOK_PX / max(height, width))
-    size = (max(8, round(width * ratio)), max(8, round(height * ratio)))
-    strength = edges(cv2.resize(picture, size, interpolation=cv2.INTER_AREA)).strength
-    dense = cv2.GaussianBlur(strength, (0, 0), _DENSE_PX)
-    if not dense.any():
-        return [Part(box)]
-    limit = _DENSE * float(np.average(dense, weights=dense))
-    count, labels = cv2.connectedComponents((dense >= limit).astype(np.uint8))
-    mass = np.bincount(labels.ravel(), strength.ravel(), minlength=count)
-    mass[0] = 0.0
-    large = np.array([i for i in np.flatnonzero(mass >= _LEAST * mass.sum()) if _is_long(labels == i)])
-    if len(large) < 2:
-        return [Part(box)]
-    return _territories(labels, large, box, shape)
-
-
-def _is_long(area: NDArray[np.bool_]) -> bool:
-    """Whether an area reaches as far as a limb does, and a marker does not; shape (h, w)."""
-    left, top, right, bottom = _around(area)
-    return max(right - left, bottom - top) >= _LONG * max(area.shape)
+        near = (left, top, left + at, bottom) if vertical else (left, top, right, top + at)
+        far = (left + at, top, right, bottom) if vertical else (left, top + at, right, bottom)
+        sides = [picture[b[1] : b[3], b[0] : b[2]] for b in (near, far)]
+        turned = inside if vertical else inside.T
+        if min(shares(turned, at)) < LEAST or continuity(turned, at) > _CONTINUES:
+            continue
+        if all(len(areas(side)[1]) for side in sides):
+            return [*_cut(picture, near, depth - 1), *_cut(picture, far, depth - 1)]
+    labels, large = areas(inside)
+    return [Part(box)] if len(large) < 2 else _territories(labels, large, box, picture.shape)
 
 
 def _territories(
     labels: NDArray[np.int32],
-    large: NDArray[np.int64],
+    large: list[int],
     box: Box,
     shape: tuple[int, ...],
 ) -> list[Part]:
     """Every pixel goes to the nearest of the large areas; cuts are straight where a line divides them."""
     left, top, right, bottom = box
-    order = sorted(large.tolist(), key=lambda i: float(np.nonzero(labels == i)[1].mean()))
+    order = sorted(large, key=lambda i: float(np.nonzero(labels == i)[1].mean()))
     spans = [np.flatnonzero((labels == i).any(axis=0)) for i in order]
     least = _GAP * max(labels.shape)
     gaps = [(int(a[-1]), int(b[0])) for a, b in pairwise(spans)]
@@ -188,19 +147,14 @@ def _territories(
     for index in range(len(order)):
         mask = np.zeros(shape[:2], dtype=bool)
         mask[top:bottom, left:right] = nearest == index
-        result.append(Part(_around(mask), mask))
+        result.append(Part(around(mask), mask))
     return result
-
-
-def _around(mask: NDArray[np.bool_]) -> tuple[int, int, int, int]:
-    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
-    return int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1
 
 
 def _thesis_parts(picture: Picture) -> list[Part]:
     labels = parts_by_components(picture)
     masks = [labels == number for number in range(1, int(labels.max()) + 1)]
-    return [Part(_around(mask), mask) for mask in masks]
+    return [Part(around(mask), mask) for mask in masks]
 
 
 def _of_part(plan: Plan, part: Part, back: Affine, number: int, count: int) -> Plan:

@@ -1,0 +1,109 @@
+"""Areas of a picture that are rich in edges, as bones are, and which of them are limbs."""
+
+from __future__ import annotations
+
+from itertools import combinations
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from crepitus.prepare.axis import most_frequent
+from crepitus.prepare.edges import Edges, edges
+from crepitus.prepare.plan import Picture
+
+_LOOK_PX = 256
+_DENSE_PX = 4.0
+"""Standard deviation, pixels, of the blur that makes an area of the edges of bones."""
+
+_DENSE = 0.45
+"""Share of the typical density of edges in bone from which a pixel belongs to an area."""
+
+_FAINT = 0.002
+"""Density of edges, grey levels of 1 per pixel, below which there is nothing to find."""
+
+LEAST = 0.16
+"""A limb has at least this share of all edges; letters have less."""
+
+_LONG = 0.55
+"""Least length of a limb, as a share of the longer side of its exposure."""
+
+_WIDE = 0.3
+"""Least area of a limb, as a share of that of the largest."""
+
+_IN_LINE_DEG = 30.0
+"""Areas whose bones point at each other up to this angle are one limb."""
+
+
+def shares(picture: Picture, at: int) -> tuple[float, float]:
+    """Shares of all edges of a picture, shape (h, w), left and right of column `at`."""
+    width = picture.shape[1]
+    total = edges(picture).strength.sum(axis=0, dtype=np.float64)
+    left = float(total[:at].sum() / max(float(total.sum()), 1e-12)) if 0 < at < width else 0.0
+    return left, 1.0 - left
+
+
+def areas(picture: Picture) -> tuple[NDArray[np.int32], list[int]]:
+    """Areas rich in edges, numbered, and which of them are limbs.
+
+    Args:
+        picture: shape (h, w), float32, 0..1, bone bright.
+
+    Returns:
+        numbers on a grid of at most 256 cells a side over the picture, 0 for what is no area; the numbers of
+        limbs.
+    """
+    height, width = picture.shape
+    ratio = min(1.0, _LOOK_PX / max(height, width))
+    size = (max(8, round(width * ratio)), max(8, round(height * ratio)))
+    found = edges(cv2.resize(picture, size, interpolation=cv2.INTER_AREA))
+    dense = cv2.GaussianBlur(found.strength, (0, 0), _DENSE_PX)
+    if float(dense.max()) < _FAINT:
+        return np.zeros(dense.shape, dtype=np.int32), []
+    limit = _DENSE * float(np.average(dense, weights=dense))
+    count, labels = cv2.connectedComponents((dense >= limit).astype(np.uint8))
+    mass = np.bincount(labels.ravel(), found.strength.ravel(), minlength=count)
+    mass[0] = 0.0
+    large = [int(i) for i in np.flatnonzero(mass >= LEAST * mass.sum())]
+    labels, large = _in_line(labels, large, found)
+    size_of = np.bincount(labels.ravel(), minlength=count)
+    widest = max((int(size_of[number]) for number in large), default=0)
+    large = [number for number in large if size_of[number] >= _WIDE * widest]
+    return labels, [number for number in large if _is_long(labels == number)]
+
+
+def _in_line(
+    labels: NDArray[np.int32], large: list[int], found: Edges
+) -> tuple[NDArray[np.int32], list[int]]:
+    """Areas that lie in the direction of their own bones are one limb: a hand and its forearm, say."""
+    labels, kept = labels.copy(), list(large)
+    for first, second in combinations(large, 2):
+        masks = [labels == number for number in (first, second)]
+        if not all(mask.any() for mask in masks):
+            continue
+        middles = [np.argwhere(mask).mean(axis=0) for mask in masks]
+        down, across = middles[1] - middles[0]
+        between = float(np.degrees(np.arctan2(down, across)))
+        turns = [abs((_axis(found, mask) - between + 90.0) % 180.0 - 90.0) for mask in masks]
+        if max(turns) < _IN_LINE_DEG:
+            labels[masks[1]] = first
+            kept = [number for number in kept if number != second]
+    return labels, kept
+
+
+def _axis(found: Edges, mask: NDArray[np.bool_]) -> float:
+    """Most frequent direction of edges in an area, degrees."""
+    directions, weights = found.direction[mask], found.contrast[mask]
+    return most_frequent(np.histogram(directions, 180, (0.0, 180.0), weights=weights)[0])
+
+
+def _is_long(area: NDArray[np.bool_]) -> bool:
+    """Whether an area reaches as far as a limb does, and a marker does not."""
+    left, top, right, bottom = around(area)
+    return bool(max(right - left, bottom - top) >= _LONG * max(area.shape))
+
+
+def around(mask: NDArray[np.bool_]) -> tuple[int, int, int, int]:
+    """Left, top, right, bottom of the box around the true values of a mask that has some, shape (h, w)."""
+    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+    return int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1
