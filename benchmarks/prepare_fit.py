@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 
 from crepitus.prepare.axis import end_features, most_frequent
-from crepitus.prepare.edges import edges
+from crepitus.prepare.edges import edges, inside_frame
 from crepitus.prepare.polarity import polarity_features
 from prepare_faults import framed, grey_background
 from prepare_phantoms import Base, stored
@@ -38,13 +38,18 @@ def polarity_rows(pictures: list[NDArray[np.uint8]]) -> NDArray[np.float64]:
 
 
 def end_rows(bases: list[Base]) -> NDArray[np.float64]:
-    """Features of the ends with fingers."""
+    """Features of the ends with fingers, of plain and of grey pictures."""
+    rng = np.random.default_rng(2)
     rows = []
     for base in bases:
-        found = edges(base.pixels.astype(np.float32) / 255)
-        axis = most_frequent(np.histogram(found.direction, 180, (0.0, 180.0), weights=found.contrast)[0])
-        fingers_up = np.cos(np.radians(axis - (base.angle - 90.0))) > 0
-        rows.append(end_features(found, axis if fingers_up else axis - 180.0))
+        for given in (base.pixels, grey_background(rng, base.pixels), grey_background(rng, base.pixels)):
+            picture = given.astype(np.float32) / 255
+            left, top, right, bottom = inside_frame(picture)
+            found = edges(picture[top:bottom, left:right])
+            counted = np.histogram(found.direction, 180, (0.0, 180.0), weights=found.contrast)[0]
+            axis = most_frequent(counted)
+            fingers_up = np.cos(np.radians(axis - (base.angle - 90.0))) > 0
+            rows.append(end_features(found, axis if fingers_up else axis - 180.0))
     return np.array(rows)
 
 

@@ -71,18 +71,20 @@ def planted_tags(generator: Generator, count: int) -> list[tuple[str, str]]:
 
 
 def slip(generator: Generator, name: str) -> str:
-    """One slip of the key; two in names of nine letters and more, none in four or fewer."""
-    for _ in range(0 if len(name) <= 4 else 1 if len(name) < 9 else 2):
-        at = int(generator.integers(1, len(name) - 1))
+    """One slip of the key in the longest word, two from nine letters on; none in four or fewer."""
+    word = max(name.split(), key=len)
+    wrong = word
+    for _ in range(0 if len(word) <= 4 else 1 if len(word) < 9 else 2):
+        at = int(generator.integers(1, len(wrong) - 1))
         letter = "aeionrst"[int(generator.integers(8))]
-        name = (
-            name[:at] + name[at + 1 :],
-            name[:at] + letter + name[at:],
-            name[:at] + letter + name[at + 1 :],
-            name[:at] + name[at + 1] + name[at] + name[at + 2 :],
-            name[:at] + name[at] + name[at:],
+        wrong = (
+            wrong[:at] + wrong[at + 1 :],
+            wrong[:at] + letter + wrong[at:],
+            wrong[:at] + letter + wrong[at + 1 :],
+            wrong[:at] + wrong[at + 1] + wrong[at] + wrong[at + 2 :],
+            wrong[:at] + wrong[at] + wrong[at:],
         )[int(generator.integers(5))]
-    return name
+    return name.replace(word, wrong)
 
 
 def broken(generator: Generator, text: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from crepitus.prepare.edges import Edges, edges
+from crepitus.prepare.edges import Edges, edges, inside_frame
 from crepitus.prepare.fitted import END_WEIGHTS
 from crepitus.prepare.plan import Picture
 
@@ -34,7 +34,8 @@ def limb_direction(picture: Picture) -> float | None:
     Args:
         picture: shape (h, w), float32, 0..1, bone bright.
     """
-    found = edges(picture)
+    left, top, right, bottom = inside_frame(picture)
+    found = edges(picture[top:bottom, left:right])
     if not found.strength.any():
         return None
     axis = most_frequent(np.histogram(found.direction, 180, (0.0, 180.0), weights=found.contrast)[0])
@@ -68,9 +69,9 @@ def end_features(found: Edges, up: float) -> FloatArray:
     y, x = np.mgrid[0:height, 0:width] + 0.5
     cosine, sine = np.cos(np.radians(up)), np.sin(np.radians(up))
     along, aside = x * cosine + y * sine, y * cosine - x * sine
-    low, high = _quantiles(along, found.strength, (0.02, 0.98))
+    first, last = _quantiles(along, found.strength, (0.02, 0.98))
     left, middle, right = _quantiles(aside, found.strength, (0.03, 0.5, 0.97))
-    s = (along - (low + high) / 2) / max((high - low) / 2, 1e-6)
+    s = (along - (first + last) / 2) / max((last - first) / 2, 1e-6)
     t = np.abs(aside - middle) / max((right - left) / 2, 1e-6)
     tilt = np.abs((found.direction - up + 90.0) % 180.0 - 90.0)
     row = np.digitize(np.abs(s), [edge for _, edge in _ALONG])
@@ -84,7 +85,9 @@ def end_features(found: Edges, up: float) -> FloatArray:
     for index in range(len(_TILT)):
         chosen = inside & (kind == index)
         values.append(np.bincount(cell[chosen], found.contrast[chosen], minlength=cells) / size)
-    values.append(np.bincount(cell[inside], found.levels[inside], minlength=cells) / size)
+    low, high = np.quantile(found.levels[found.counts], (0.02, 0.98)) if found.counts.any() else (0.0, 1.0)
+    levels = np.clip((found.levels - low) / max(float(high - low), 1e-3), 0.0, 1.0)
+    values.append(np.bincount(cell[inside], levels[inside], minlength=cells) / size)
     ends = np.stack(values, axis=1).reshape(-1, 2, len(values))
     there, here = ends[:, 1], ends[:, 0]
     return np.asarray((there - here) / (there + here + 0.02)).ravel()

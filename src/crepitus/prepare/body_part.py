@@ -30,6 +30,10 @@ _INSIDE = 0.3
 """Cost of a word that stands inside a longer one, or of which the beginning alone is there, per word."""
 
 
+_SHORT = 0.25
+"""Further cost of a name of three letters of which one is unreadable: it may be anything."""
+
+
 @lru_cache(maxsize=4096)
 def parts_of(tag: str) -> frozenset[str]:
     """The body parts that a tag speaks of, names of `PARTS`; empty where none is recognised.
@@ -149,7 +153,7 @@ def _near(word: str) -> Iterator[tuple[str, float]]:
         elif abs(len(word) - size) <= allowed(name, word):
             cost = distance(word, name)
             if cost <= allowed(name, word):
-                yield part, cost / size + 0.01
+                yield part, cost / size + (0.01 if size > 3 else _SHORT)
 
 
 def allowed(name: str, word: str) -> float:

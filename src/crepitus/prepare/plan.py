@@ -19,7 +19,7 @@ LOOK_PX = 512
 """Longer side of the small picture on which steps decide."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Look:
     """The source as a small picture.
 
@@ -52,7 +52,7 @@ def _levels(pixels: GreyPixels) -> int:
     return max(255, (1 << int(pixels.max(initial=0)).bit_length()) - 1)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Plan:
     """How one prepared image is made from its source.
 
@@ -64,7 +64,6 @@ class Plan:
         territory: which pixels of `look` belong to this part, bool; None for all.
         equalize: whether the histogram is equalised at the end.
         part: number of the part from 1, and of how many; (1, 1) where nothing was split.
-        half: 0, or 1 and 2 for the halves of a pelvis.
         done: names of the steps that were applied.
     """
 
