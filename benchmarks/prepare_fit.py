@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 
-from crepitus.prepare.axis import end_features, most_frequent
-from crepitus.prepare.edges import edges, inside_frame
+from crepitus.prepare.axis import end_features
+from crepitus.prepare.edges import edges, inside_frame, most_frequent
 from crepitus.prepare.polarity import polarity_features
 from prepare_faults import framed, grey_background
 from prepare_phantoms import Base, stored

@@ -8,8 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from crepitus.prepare.axis import most_frequent
-from crepitus.prepare.edges import Edges, edges
+from crepitus.prepare.edges import Edges, edges, most_frequent
 from crepitus.prepare.plan import Picture
 
 _LOOK_PX = 256
@@ -25,11 +24,14 @@ _FAINT = 0.002
 LEAST = 0.16
 """A limb has at least this share of all edges; letters have less."""
 
-_LONG = 0.55
-"""Least length of a limb, as a share of the longer side of its exposure."""
+_LONG = 0.6
+"""Least length of a limb, as a share of the shorter side of its exposure."""
 
 _WIDE = 0.3
 """Least area of a limb, as a share of that of the largest."""
+
+_AIR, _MIDDLE_PX = 0.45, 1.5
+"""Between two limbs it is darker than this share of their own brightness over air, half way between them."""
 
 _IN_LINE_DEG = 30.0
 """Areas whose bones point at each other up to this angle are one limb."""
@@ -56,7 +58,11 @@ def areas(picture: Picture) -> tuple[NDArray[np.int32], list[int]]:
     height, width = picture.shape
     ratio = min(1.0, _LOOK_PX / max(height, width))
     size = (max(8, round(width * ratio)), max(8, round(height * ratio)))
-    found = edges(cv2.resize(picture, size, interpolation=cv2.INTER_AREA))
+    return areas_of(edges(cv2.resize(picture, size, interpolation=cv2.INTER_AREA)))
+
+
+def areas_of(found: Edges) -> tuple[NDArray[np.int32], list[int]]:
+    """The same of a picture whose edges are known, on its own grid."""
     dense = cv2.GaussianBlur(found.strength, (0, 0), _DENSE_PX)
     if float(dense.max()) < _FAINT:
         return np.zeros(dense.shape, dtype=np.int32), []
@@ -69,7 +75,31 @@ def areas(picture: Picture) -> tuple[NDArray[np.int32], list[int]]:
     size_of = np.bincount(labels.ravel(), minlength=count)
     widest = max((int(size_of[number]) for number in large), default=0)
     large = [number for number in large if size_of[number] >= _WIDE * widest]
-    return labels, [number for number in large if _is_long(labels == number)]
+    return labels, _apart(labels, [n for n in large if _is_long(labels == n)], found)
+
+
+def _apart(labels: NDArray[np.int32], large: list[int], found: Edges) -> list[int]:
+    """Limbs with air between them; of areas without, such as two sides of a knee, the first counts."""
+    air = float(np.quantile(found.levels[found.counts], 0.02)) if found.counts.any() else 0.0
+    kept: list[int] = []
+    for number in large:
+        if all(_air_between(labels, other, number, found, air) for other in kept):
+            kept.append(number)
+    return kept
+
+
+def _air_between(labels: NDArray[np.int32], first: int, second: int, found: Edges, air: float) -> bool:
+    away = [
+        cv2.distanceTransform((labels != number).astype(np.uint8), cv2.DIST_L2, 3)
+        for number in (first, second)
+    ]
+    middle = (np.abs(away[0] - away[1]) <= _MIDDLE_PX) & found.counts
+    if not middle.any():
+        return False
+    near = middle & (away[0] <= np.quantile(away[0][middle], 0.5))
+    between = float(np.median(found.levels[near]))
+    limb = float(np.median(found.levels[(labels == first) | (labels == second)]))
+    return between - air < _AIR * (limb - air)
 
 
 def _in_line(
@@ -100,7 +130,7 @@ def _axis(found: Edges, mask: NDArray[np.bool_]) -> float:
 def _is_long(area: NDArray[np.bool_]) -> bool:
     """Whether an area reaches as far as a limb does, and a marker does not."""
     left, top, right, bottom = around(area)
-    return bool(max(right - left, bottom - top) >= _LONG * max(area.shape))
+    return bool(max(right - left, bottom - top) >= _LONG * min(area.shape))
 
 
 def around(mask: NDArray[np.bool_]) -> tuple[int, int, int, int]:

@@ -5,16 +5,15 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from crepitus.prepare.edges import Edges, edges, inside_frame
+from crepitus.prepare.areas import areas_of
+from crepitus.prepare.edges import Edges, edges, inside_frame, most_frequent
 from crepitus.prepare.fitted import END_WEIGHTS
 from crepitus.prepare.plan import Picture
 
 FloatArray = NDArray[np.float64]
 
-_BLUR_DEG, _WINDOW_DEG = 8.0, 12.0
-"""Standard deviations: of the search for the most frequent direction, and of the mean around it."""
-
-_ROUNDS = 6
+_FREE, _REACHES = 0.16, 0.04
+"""Distance from the margin of a free end, and of one that reaches it, as shares of the longer side."""
 
 _ALONG = ((0.0, 0.33), (0.33, 0.66), (0.66, 1.0))
 _ASIDE = ((0.0, 0.4), (0.4, 0.8), (0.8, 1.6))
@@ -28,8 +27,9 @@ def limb_direction(picture: Picture) -> float | None:
 
     The thesis takes the first principal component of the foreground (Eq. 4.2), which a thumb, a bent hand or
     a frame turns. Here the most frequent direction of edges decides, each weighted by its contrast to its
-    surroundings: shafts of long bones are parallel, the rest is not. Which end has the fingers is a weighted
-    sum of differences between the two ends, see `end_features`.
+    surroundings: shafts of long bones are parallel, the rest is not. The fingers are at the end that lies
+    free, if the other reaches the margin; where both do, a weighted sum of differences between the two ends
+    decides, see `end_features`.
 
     Args:
         picture: shape (h, w), float32, 0..1, bone bright.
@@ -41,21 +41,38 @@ def limb_direction(picture: Picture) -> float | None:
     axis = most_frequent(np.histogram(found.direction, 180, (0.0, 180.0), weights=found.contrast)[0])
     # The features describe the end that is higher in the picture.
     up = axis - 180.0 if axis > 0.0 else axis
-    fingers = float(end_features(found, up) @ np.array(END_WEIGHTS)) > 0.0
+    free = free_end(found, up)
+    fingers = free > 0 if free else float(end_features(found, up) @ np.array(END_WEIGHTS)) > 0.0
     return float(((up if fingers else up + 180.0) + 90.0 + 180.0) % 360.0 - 180.0)
 
 
-def most_frequent(histogram: FloatArray) -> float:
-    """The mean direction around the peak of a histogram of 180 classes of one degree; degrees, 0..180."""
-    far = np.minimum(np.arange(180), 180 - np.arange(180))
-    kernel = np.exp(-0.5 * (far / _BLUR_DEG) ** 2)
-    smooth = np.real(np.fft.ifft(np.fft.fft(histogram) * np.fft.fft(kernel)))
-    centre = float(np.argmax(smooth)) + 0.5
-    for _ in range(_ROUNDS):
-        away = (np.arange(180) + 0.5 - centre + 90.0) % 180.0 - 90.0
-        weight = histogram * np.exp(-0.5 * (away / _WINDOW_DEG) ** 2)
-        centre += float((weight * away).sum() / max(float(weight.sum()), 1e-12))
-    return centre % 180.0
+def free_end(found: Edges, up: float) -> int:
+    """Which end of a limb lies free while the other reaches the margin: 1 that at `up`, -1 the other, else 0.
+
+    Args:
+        found: edges of the picture.
+        up: direction of the one end, degrees clockwise from x.
+    """
+    labels, limbs = areas_of(found)
+    if len(limbs) != 1:
+        return 0
+    along, aside = _along(found, up)
+    limb = labels == limbs[0]
+    beside = (aside >= aside[limb].min()) & (aside <= aside[limb].max())
+    size = max(limb.shape)
+    top = float(along[beside].max() - along[limb].max()) / size
+    bottom = float(along[limb].min() - along[beside].min()) / size
+    if top > _FREE and bottom < _REACHES:
+        return 1
+    return -1 if bottom > _FREE and top < _REACHES else 0
+
+
+def _along(found: Edges, up: float) -> tuple[FloatArray, FloatArray]:
+    """Position of each pixel towards `up` and across it."""
+    height, width = found.levels.shape
+    y, x = np.mgrid[0:height, 0:width] + 0.5
+    cosine, sine = np.cos(np.radians(up)), np.sin(np.radians(up))
+    return x * cosine + y * sine, y * cosine - x * sine
 
 
 def end_features(found: Edges, up: float) -> FloatArray:
@@ -65,10 +82,7 @@ def end_features(found: Edges, up: float) -> FloatArray:
         found: edges of the picture.
         up: direction, degrees clockwise from x, of the end that is compared with the other.
     """
-    height, width = found.levels.shape
-    y, x = np.mgrid[0:height, 0:width] + 0.5
-    cosine, sine = np.cos(np.radians(up)), np.sin(np.radians(up))
-    along, aside = x * cosine + y * sine, y * cosine - x * sine
+    along, aside = _along(found, up)
     first, last = _quantiles(along, found.strength, (0.02, 0.98))
     left, middle, right = _quantiles(aside, found.strength, (0.03, 0.5, 0.97))
     s = (along - (first + last) / 2) / max((last - first) / 2, 1e-6)

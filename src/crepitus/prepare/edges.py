@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
@@ -24,6 +25,12 @@ _NEIGHBOURHOOD = 12.0
 
 _FLAT_LINE = 0.012
 """Standard deviation of a line that belongs to a frame."""
+
+
+_BLUR_DEG, _WINDOW_DEG = 8.0, 12.0
+"""Standard deviations: of the search for the most frequent direction, and of the mean around it."""
+
+_ROUNDS = 6
 
 
 @dataclass(frozen=True)
@@ -89,3 +96,16 @@ def _inside(spreads: NDArray[np.float32], size: int) -> tuple[int, int]:
     while high > size - size // 4 and spreads[high - 1] < _FLAT_LINE:
         high -= 1
     return low, high
+
+
+def most_frequent(histogram: NDArray[np.floating[Any]]) -> float:
+    """The mean direction around the peak of a histogram of 180 classes of one degree; degrees, 0..180."""
+    far = np.minimum(np.arange(180), 180 - np.arange(180))
+    kernel = np.exp(-0.5 * (far / _BLUR_DEG) ** 2)
+    smooth = np.real(np.fft.ifft(np.fft.fft(histogram) * np.fft.fft(kernel)))
+    centre = float(np.argmax(smooth)) + 0.5
+    for _ in range(_ROUNDS):
+        away = (np.arange(180) + 0.5 - centre + 90.0) % 180.0 - 90.0
+        weight = histogram * np.exp(-0.5 * (away / _WINDOW_DEG) ** 2)
+        centre += float((weight * away).sum() / max(float(weight.sum()), 1e-12))
+    return centre % 180.0
