@@ -1,4 +1,4 @@
-"""Images per second and memory of `convert` with 1 and 2 workers, beside a plain pydicom and Pillow loop."""
+"""Images per second and memory of `convert` and `prepare`, 1 and 2 workers, beside pydicom and Pillow."""
 
 from __future__ import annotations
 
@@ -12,14 +12,18 @@ import time
 from pathlib import Path
 
 import numpy as np
+import polars as pl
 import pydicom
 from PIL import Image
 
 from crepitus.data.convert_records import Progress
 from crepitus.data.converting import Settings, convert
+from crepitus.data.preparing import prepare
 from crepitus.dicom.write import Identity, write_dx
+from crepitus.prepare.pipeline import Recipe
 
 ROWS, COLUMNS = 2500, 2048
+STEPS = ("polarity", "split", "align")
 
 
 def make_files(folder: Path, count: int) -> None:
@@ -57,7 +61,7 @@ def measured(name: str, count: int, function: object, *arguments: object) -> Non
     seconds, first, own, workers = ours.recv()
     process.join()
     print(
-        f"{name:24} {count / seconds:6.2f} images/s   first after {first:4.1f} s   "
+        f"{name:38} {count / seconds:6.2f} images/s   first after {first:4.1f} s   "
         f"main {own:5.0f} MB   largest worker {workers:5.0f} MB",
         flush=True,
     )
@@ -86,6 +90,15 @@ def _convert(source: Path, out: Path, workers: int) -> float:
     return first
 
 
+def _convert_and_prepare(source: Path, raw: Path, out: Path, workers: int, recipe: Recipe) -> float:
+    """Both commands, one after the other; the limb lies askew, so that every image is resampled."""
+    convert(Settings(source), raw, workers=workers)
+    table = pl.read_parquet(raw / "images.parquet")
+    table.with_columns(body_part=pl.lit("WRIST")).write_parquet(raw / "images.parquet")
+    prepare(raw, recipe, out, workers=workers)
+    return 0.0
+
+
 def main() -> int:
     """Print one line per way of converting."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -102,6 +115,20 @@ def main() -> int:
         for workers in (1, 2):
             out = root / f"out{workers}"
             measured(f"convert, {workers} workers", arguments.count, _convert, root / "in", out, workers)
+        for workers in (1, 2):
+            for size in (None, 1024):
+                out = root / f"prepared{workers}-{size}"
+                name = f"convert and prepare, {workers} w., {size or 'full size'}"
+                steps = (*STEPS, *(("pad", "resize") if size else ()))
+                settings = (
+                    root / "in",
+                    root / f"raw{workers}-{size}",
+                    out,
+                    workers,
+                    Recipe(steps, size=size),
+                )
+                measured(name, arguments.count, _convert_and_prepare, *settings)
+                shutil.rmtree(out)
     finally:
         shutil.rmtree(root)
     return 0

@@ -160,6 +160,13 @@ def test_steps_that_make_no_sense_for_a_part_are_left_out(wrist):
     assert again.affine == chest.affine
 
 
+def test_a_chest_keeps_its_polarity(wrist):
+    # Lungs are dark and full of detail: what holds for bones in air does not hold there.
+    (chest,) = plan_image(255 - wrist, Recipe(("polarity",)), "Tórax")
+    (hand,) = plan_image(255 - wrist, Recipe(("polarity",)), "Mano")
+    assert (chest.inverted, hand.inverted) == (False, True)
+
+
 @pytest.mark.parametrize(
     ("options", "words"),
     [

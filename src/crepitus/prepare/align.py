@@ -17,13 +17,26 @@ _STILL_DEG = 0.5
 
 
 def upright(plan: Plan, heuristic: str) -> Plan:
-    """The plan turned so that the fingers point up; the canvas grows, nothing is cut off."""
+    """The plan turned so that the fingers point up; the canvas holds all of it but a black margin."""
     picture, _ = plan.picture(LOOK_PX)
     by = limb_direction_by_components if heuristic == "thesis" else limb_direction
     direction = by(picture)
     if direction is None or abs(direction) < _STILL_DEG:
         return plan
-    return turned(plan, -direction)
+    return trimmed(turned(plan, -direction))
+
+
+def trimmed(plan: Plan) -> Plan:
+    """The plan without the lines at its margin that are black from end to end."""
+    picture, to_picture = plan.picture()
+    rows, columns = np.flatnonzero(picture.any(axis=1)), np.flatnonzero(picture.any(axis=0))
+    if not len(rows):
+        return plan
+    box = np.array([[columns[0], rows[0], columns[-1] + 1, rows[-1] + 1]], dtype=np.float64)
+    left, top, right, bottom = to_picture.inverse().boxes(box)[0]
+    x0, y0 = max(0, int(np.floor(left))), max(0, int(np.floor(top)))
+    x1, y1 = min(plan.columns, int(np.ceil(right))), min(plan.rows, int(np.ceil(bottom)))
+    return plan.moved(Affine.shift(-x0, -y0), y1 - y0, x1 - x0)
 
 
 def turned(plan: Plan, degrees: float) -> Plan:

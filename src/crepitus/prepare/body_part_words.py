@@ -79,6 +79,9 @@ ARMS = frozenset({"wrist", "hand", "finger", "forearm"})
 TRUNK = frozenset({"pelvis", "hip", "chest", "ribs", "abdomen", "spine", "neck", "skull"})
 """Parts that usually fill the image, with no air on all sides."""
 
+UNJUDGED = frozenset({"chest", "ribs", "abdomen", "spine", "neck", "skull"})
+"""Parts whose polarity is left as it is: where air lies within the body, detail is not always bright."""
+
 _NOISE = (
     "AMBAS BEIDE BILATERAL BOTH CAST DCHA DERECHA DERECHO DESTRA DESTRO DEUX DIREITA DIREITO DROIT DROITE "
     "EBENEN ESQUERDA ESQUERDO EXTREMIDAD EXTREMITE EXTREMITY FACE FRONTAL GAUCHE GIPS INCIDENCIAS IZDA "

@@ -8,7 +8,7 @@ from crepitus.errors import NotAssessable, UsageError
 from crepitus.prepare.align import upright
 from crepitus.prepare.assess import assess
 from crepitus.prepare.body_part import PARTS, parts_of
-from crepitus.prepare.body_part_words import ARMS, TRUNK
+from crepitus.prepare.body_part_words import ARMS, TRUNK, UNJUDGED
 from crepitus.prepare.plan import GreyPixels, Plan, look_at
 from crepitus.prepare.polarity import with_bright_bone
 from crepitus.prepare.resize import padded, resized
@@ -116,6 +116,8 @@ def check_body_part(tag: str | None, recipe: Recipe) -> None:
 def _suits(name: str, tag: str | None, recipe: Recipe) -> bool:
     """Whether a step makes sense for the body part; where the tag says nothing, --body-part does."""
     found = parts_of(tag or "") or frozenset(recipe.body_parts)
+    if name == "polarity":
+        return not found or not found <= UNJUDGED
     if name == "align":
         return bool(found & ARMS)
     if name == "split" and not recipe.halves:
