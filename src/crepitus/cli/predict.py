@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from crepitus.methods.parts.study_rules import StudyRule
     from crepitus.predict.inputs import Input
     from crepitus.predict.model import InputImage, Model
-    from crepitus.predict.writer import PredictionsWriter
     from crepitus.structures import Prediction
 
 SPLITS = ("train", "val", "test")
@@ -56,6 +55,7 @@ def predict(
     with needs_extra("train", "crepitus predict"):
         from crepitus.predict.model import Model
         from crepitus.predict.run import predict_stream
+        from crepitus.predict.studies import add_studies
         from crepitus.predict.writer import PredictionsWriter
 
     loaded = Model.load(model)
@@ -72,7 +72,7 @@ def predict(
             if draw:
                 _draw(out, image, answer, data, loaded.record["thresholds"]["image"])  # type: ignore[arg-type]
         if data is not None and len(writer) and (rule is not None or loaded.answers_studies):
-            _answer_studies(writer, rule, data)
+            add_studies(writer, data, rule)
     say(f"{len(writer)} images predicted into {out}")
     if as_json:
         print_json({"predicted": len(writer), "set_aside": len(writer.rejected), "out": str(out)})
@@ -124,18 +124,6 @@ def _rule(name: str, model: Model, data: DataSet | None) -> StudyRule:
             "make one of DICOM files with 'crepitus convert'"
         )
     return stored_rule(name, model.record)
-
-
-def _answer_studies(writer: PredictionsWriter, rule: StudyRule | None, data: DataSet) -> None:
-    """Add studies.csv to the predictions, by a rule or as the method answered itself."""
-    from crepitus.predict.studies import answered_table, rule_info, study_table
-
-    study_of = dict(data.images.select("image_id", "study_id").iter_rows())
-    if rule is None:
-        writer.studies = answered_table(writer.images, study_of)
-    else:
-        writer.studies = study_table(writer.images, study_of, rule)
-        writer.info = rule_info(rule, writer.info)
 
 
 def _draw(out: Path, image: InputImage, answer: Prediction, data: DataSet | None, threshold: float) -> None:

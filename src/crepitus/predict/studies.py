@@ -21,6 +21,7 @@ from crepitus.methods.parts.study_rules import (
 if TYPE_CHECKING:
     from crepitus.data import DataSet
     from crepitus.predict.folder import Predictions
+    from crepitus.predict.writer import PredictionsWriter
 
 SCHEMA: dict[str, type[pl.DataType]] = {
     "study_id": pl.String,
@@ -85,6 +86,22 @@ def answered_table(images: pl.DataFrame, study_of: Mapping[str, str | None]) -> 
         carried = carrying_views([view[0] for view in views], np.array([view[2] for view in views]))
         rows.append((study, views[0][1], len(views), carried))
     return pl.DataFrame(rows, schema=dict(SCHEMA), orient="row")
+
+
+def add_studies(writer: PredictionsWriter, data: DataSet, rule: StudyRule | None = None) -> None:
+    """Give predictions their studies.csv, by a rule, or without one as the method answered itself.
+
+    Args:
+        writer: has all images.
+        data: the data set that was predicted; it says which study an image belongs to.
+        rule: makes one score of several; None for methods that answer for studies.
+    """
+    study_of = dict(data.images.select("image_id", "study_id").iter_rows())
+    if rule is None:
+        writer.studies = answered_table(writer.images, study_of)
+    else:
+        writer.studies = study_table(writer.images, study_of, rule)
+        writer.info = rule_info(rule, writer.info)
 
 
 def with_study_rule(predictions: Predictions, data: DataSet, name: str) -> Predictions:

@@ -14,9 +14,10 @@ from crepitus.data.splits import roles
 from crepitus.data.writer import write_text
 from crepitus.errors import SetAside
 from crepitus.predict import Predictions, PredictionsWriter
-from crepitus.predict.inputs import from_data_set
+from crepitus.predict.inputs import by_study, from_data_set
 from crepitus.predict.model import Model
 from crepitus.predict.run import predict_stream
+from crepitus.predict.studies import add_studies
 from crepitus.reproduce.settings import claim_folder
 from crepitus.reproduce.table import Row
 from crepitus.train.records import RunFolder
@@ -106,11 +107,15 @@ def _predict(job: Job, say: Callable[[str], None]) -> None:
     part = job.run.read_split()
     tested = [i for i in job.data.images["image_id"] if part.get(i) == "test"]
     model = Model.load(job.run.root)
+    if model.answers_studies:
+        tested = by_study(job.data, tested)
     with PredictionsWriter(job.predictions, model.predictions_info(), boxes=model.finds_boxes) as writer:
         for image, answer in predict_stream(model, from_data_set(job.data, tested), batch_size=BATCH):
             if isinstance(answer, SetAside):
                 writer.set_aside(str(image), answer)
             else:
                 writer.add(answer)
+        if model.answers_studies and len(writer):
+            add_studies(writer, job.data)
     if writer.rejected:
         say(f"{len(writer.rejected)} images were set aside; see {job.predictions / 'rejected.csv'}")
