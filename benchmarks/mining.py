@@ -10,7 +10,6 @@ of images, which an epoch also needs, is left out, so that the true ratios are s
 from __future__ import annotations
 
 import argparse
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -24,17 +23,7 @@ from crepitus.methods.roi_mining.epoch import ImageMap, map_images, mine_epoch, 
 from crepitus.methods.roi_mining.method import RoiMining
 from crepitus.methods.roi_mining.network import TwoStageNetwork
 from record import write_result
-
-
-def best_of(action: Callable[[], object], repeats: int) -> float:
-    """Shortest time of an action after one run to warm up, seconds."""
-    action()
-    times = []
-    for _ in range(repeats):
-        start = time.perf_counter()
-        action()
-        times.append(time.perf_counter() - start)
-    return min(times)
+from timing import best_of
 
 
 def batch_of(count: int, size: int, generator: torch.Generator) -> tuple[torch.Tensor, Targets]:

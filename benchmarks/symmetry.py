@@ -23,19 +23,9 @@ from crepitus.methods.aasn.method import Aasn
 from crepitus.methods.aasn.warp import warp_positions
 from crepitus.methods.base import Targets
 from record import write_result
+from timing import best_of
 
 SIZE = (256, 512)
-
-
-def least_time(action: Callable[[], object], repeats: int) -> float:
-    """Least processor time of an action after one run to warm up, seconds."""
-    action()
-    times = []
-    for _ in range(repeats):
-        start = time.process_time()
-        action()
-        times.append(time.process_time() - start)
-    return min(times)
 
 
 def method_of(backbone: dict[str, Any], *, two_sided: bool) -> Aasn:
@@ -104,11 +94,10 @@ def main() -> None:
     generator = torch.Generator().manual_seed(options.seed)
     backbone = {"name": options.backbone, "weights": "random"}
     both = method_of(backbone, two_sided=True)
-    step = least_time(step_of(both, options.batch, generator), options.repeats)
-    alone = least_time(
-        step_of(method_of(backbone, two_sided=False), options.batch, generator), options.repeats
-    )
-    grid = least_time(grid_of(both, options.batch, generator), 5 * options.repeats)
+    step = best_of(step_of(both, options.batch, generator), options.repeats, time.process_time)
+    single = method_of(backbone, two_sided=False)
+    alone = best_of(step_of(single, options.batch, generator), options.repeats, time.process_time)
+    grid = best_of(grid_of(both, options.batch, generator), 5 * options.repeats, time.process_time)
     figures = {
         "benchmark": "symmetry",
         "torch": torch.__version__,

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 import tempfile
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -26,6 +25,7 @@ from crepitus.structures import Annotation, Points, Radiograph
 from crepitus.train.loading import PreparedImages, loader
 from crepitus.train.order import EpochSampler
 from record import write_result
+from timing import best_of
 
 POINTS_PER_IMAGE = 2
 
@@ -41,17 +41,6 @@ def make(root: Path, count: int, rows: int, columns: int, seed: int) -> DataSet:
             points = rng.random((POINTS_PER_IMAGE * (index % 2), 2)) * (columns, rows)
             writer.add(Radiograph(f"image{index:04d}", noisy), Annotation(points=Points(points)))
     return DataSet.read(root)
-
-
-def best_of(action: Callable[[], object], repeats: int) -> float:
-    """Shortest time of an action after one run to warm up, seconds."""
-    action()
-    times = []
-    for _ in range(repeats):
-        start = time.perf_counter()
-        action()
-        times.append(time.perf_counter() - start)
-    return min(times)
 
 
 def step_of(method: WindowLoss, batch: int, seed: int) -> Callable[[], object]:
