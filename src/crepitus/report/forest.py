@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from matplotlib.figure import Figure
 
 from crepitus.evaluate.strata import Stratum
-from crepitus.report.svg import INK, SERIES, svg_of
+from crepitus.report.svg import INK, SERIES, style_rows, svg_of
 
 _ROW_IN, _AROUND_IN, _WIDTH_IN = 0.21, 0.75, 6.2
 _LONGEST_NAME = 34
@@ -34,23 +34,14 @@ def forest(strata: Sequence[Stratum], key: str, overall: float | None, label: st
             axes.plot([value], [row], "o", color=SERIES, markersize=4.6, clip_on=False)
     if overall is not None:
         axes.axvline(overall, color=INK, alpha=0.6, linewidth=0.9, dashes=(4, 3))
-    axes.set_yticks(range(len(strata)), [_short(s.name) for s in strata], color=INK, fontsize=8)
-    axes.set_ylim(len(strata) - 0.4, -0.6)
     low = min(
         [b for s in strata for b in (s.intervals.get(key, (s.figures[key],))[0],) if b is not None] or [0]
     )
-    axes.set_xlim(min(0.5, max(0.0, low - 0.03)), 1.005)
+    style_rows(axes, [_short(s.name) for s in strata], min(0.53, low))
     axes.set_xlabel(label, color=INK, fontsize=9)
-    axes.tick_params(colors=INK, labelsize=8, length=3, width=0.8)
-    axes.grid(axis="x", color=INK, alpha=0.13, linewidth=0.6)
-    for side, spine in axes.spines.items():
-        spine.set_color(INK)
-        spine.set_linewidth(0.8)
-        spine.set_visible(side == "bottom")
     return svg_of(figure)
 
 
 def _short(name: str) -> str:
-    """The name as plain text that fits; a dollar would start a formula."""
-    text = name if len(name) <= _LONGEST_NAME else name[: _LONGEST_NAME - 1] + "…"
-    return text.replace("$", r"\$")
+    """The name, cut where it does not fit."""
+    return name if len(name) <= _LONGEST_NAME else name[: _LONGEST_NAME - 1] + "…"

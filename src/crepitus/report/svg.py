@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import io
 import re
+from collections.abc import Sequence
 from typing import Final
 
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 INK: Final = "#010203"
@@ -37,6 +39,26 @@ def svg_of(figure: Figure) -> str:
     for stand_in, colour in _PAGE_COLOURS.items():
         text = text.replace(stand_in, colour)
     return re.sub(r"\s*\n\s*", "\n", text)
+
+
+def style_rows(axes: Axes, titles: Sequence[str], low: float) -> None:
+    """Give axes with one row per title, from the top down, the look of the report.
+
+    Args:
+        axes: figures lie along x, within 0..1.
+        titles: of the rows; plain text.
+        low: least figure that is drawn.
+    """
+    # A dollar would start a formula.
+    axes.set_yticks(range(len(titles)), [t.replace("$", r"\$") for t in titles], color=INK, fontsize=8)
+    axes.set_ylim(len(titles) - 0.4, -0.6)
+    axes.set_xlim(max(0.0, low - 0.03), 1.005)
+    axes.tick_params(colors=INK, labelsize=8, length=3, width=0.8)
+    axes.grid(axis="x", color=INK, alpha=0.13, linewidth=0.6)
+    for side, spine in axes.spines.items():
+        spine.set_color(INK)
+        spine.set_linewidth(0.8)
+        spine.set_visible(side == "bottom")
 
 
 def with_unique_ids(svg: str, prefix: str) -> str:

@@ -9,7 +9,7 @@ from markupsafe import Markup
 from matplotlib.figure import Figure as Drawing
 
 from crepitus import __version__
-from crepitus.report.svg import INK, SECOND, SERIES, svg_of, with_unique_ids
+from crepitus.report.svg import SECOND, SERIES, style_rows, svg_of, with_unique_ids
 from crepitus.reproduce.result import Result, RowResult
 from crepitus.reproduce.words import (
     claim_words,
@@ -95,14 +95,5 @@ def plot(result: Result, metric: str) -> str:
                 [figure.published], [position], "D", mfc="none", mec=SECOND, markersize=5, clip_on=False
             )
             lowest = min(lowest, figure.published)
-    titles = [found.row.title.replace("$", r"\$") for found in rows]
-    axes.set_yticks(range(len(rows)), titles, color=INK, fontsize=8)
-    axes.set_ylim(len(rows) - 0.4, -0.6)
-    axes.set_xlim(max(0.0, lowest - 0.03), 1.005)
-    axes.tick_params(colors=INK, labelsize=8, length=3, width=0.8)
-    axes.grid(axis="x", color=INK, alpha=0.13, linewidth=0.6)
-    for side, spine in axes.spines.items():
-        spine.set_color(INK)
-        spine.set_linewidth(0.8)
-        spine.set_visible(side == "bottom")
+    style_rows(axes, [found.row.title for found in rows], lowest)
     return svg_of(drawing)
