@@ -13,7 +13,10 @@ from crepitus.dicom.read import read_dicom
 
 SAMPLES = Path(__file__).resolve().parents[3] / "shared" / "data" / "dicom_wg04"
 
-pytestmark = pytest.mark.skipif(not SAMPLES.is_dir(), reason="../shared/data/dicom_wg04 is not there")
+pytestmark = pytest.mark.skipif(
+    not SAMPLES.is_dir(),
+    reason="the compression samples of the DICOM working group are not at hand (../shared/data/dicom_wg04)",
+)
 
 LEVEL = 257
 

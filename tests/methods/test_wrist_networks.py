@@ -15,10 +15,13 @@ from crepitus.methods.wrist.aggregator import AggregatorNetwork, ViewsConfig, po
 from crepitus.methods.wrist.attention import AttentionConfig, AttentionModule, AttentionNetwork
 from crepitus.methods.wrist.grey_statistics import GreyStatistics, inverted_statistics
 from crepitus.methods.wrist.resnet import ResidualNetwork
-from crepitus.methods.wrist.rx import LARGE, LITE, RxConfig, RxNetwork, ViewModel, block_sizes, refuse_used_up
+from crepitus.methods.wrist.rx import LARGE, RxConfig, RxNetwork, ViewModel, block_sizes, refuse_used_up
 from crepitus.methods.wrist.vit import TransformerNetwork
 
 SMALL = RxConfig(channels=(4, 6), hidden=(8, 4), pooled_rows=2, pooled_columns=1)
+
+LITE = (32, 64, 128, 256)
+"""Four blocks, as the thesis's small network has; the widths are those of its configurations."""
 
 
 def images(count, rows=24, columns=16, seed=0):

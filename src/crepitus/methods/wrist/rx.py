@@ -15,8 +15,7 @@ from crepitus.methods.wrist.grey_statistics import GreyStatistics
 Size = tuple[int, int]
 
 LARGE = (16, 32, 48, 64, 96, 128, 192, 256)
-LITE = (32, 64, 128, 256)
-"""Channels of the blocks. The thesis gives their number (8 and 4), not their widths."""
+"""Channels of the blocks. The thesis gives their number (8, or 4 in the lite network), not their widths."""
 
 
 class RxConfig(BaseModel):
