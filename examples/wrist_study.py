@@ -76,7 +76,7 @@ def main() -> None:
     # De-identified PNG files and a table; damaged files are listed in rejected.csv.
     crepitus("convert", incoming, "--labels", labels, "--out", out / "converted")
     # Bone bright, arms upright, fingers up.
-    crepitus("prepare", out / "converted", "--out", out / "prepared")
+    crepitus("prepare", out / "converted", "--steps", "polarity,align", "--out", out / "prepared")
     # Patients, not images, are dealt out.
     crepitus("split", out / "prepared", "--folds", 5, "--seed", 0)
     settings = [word for value in options.set for word in ("--set", value)]

@@ -48,6 +48,20 @@ def test_without_a_size_the_size_stays(data, tmp_path):
 
 
 @pytest.mark.parametrize(
+    ("options", "steps"),
+    [
+        ((), "polarity"),
+        (("--size", "32"), "polarity pad resize"),
+        (("--pad", "2:1"), "polarity pad"),
+        (("--body-part", "wrist", "--keep-untagged"), "body-part polarity"),
+    ],
+)
+def test_splitter_and_aligner_are_left_out_unless_named(data, tmp_path, options, steps):
+    run(data, "--out", tmp_path / "out", "--workers", "1", *options)
+    assert set(DataSet.read(tmp_path / "out").images["prepared"]) == {steps}
+
+
+@pytest.mark.parametrize(
     ("options", "words"),
     [
         (("--steps", "polarity,bleach"), "--steps: expected some of body-part"),

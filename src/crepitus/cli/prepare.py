@@ -36,7 +36,7 @@ def prepare(
         str | None,
         typer.Option(
             help="Steps by name, with commas: body-part, polarity, split, align, pad, resize, equalize. "
-            "Default: polarity, split, align; body-part with --body-part; pad and resize with --size."
+            "Default: polarity; body-part with --body-part; pad and resize with --size."
         ),
     ] = None,
     size: Annotated[int | None, typer.Option(min=16, max=8192, help="Longer side in pixels.")] = None,
@@ -117,7 +117,8 @@ def _steps(text: str | None, size: int | None, pad: str | None, body_part: str |
         return tuple(name.strip() for name in text.split(",") if name.strip())
     before = ["body-part"] if body_part else []
     after = [*(["pad"] if pad or size else []), *(["resize"] if size else [])]
-    return (*before, "polarity", "split", "align", *after)
+    # Splitter and aligner err on real images and need a look at what they make: they are named or left out.
+    return (*before, "polarity", *after)
 
 
 def _aspect(text: str | None) -> tuple[int, int]:
