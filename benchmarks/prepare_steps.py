@@ -19,6 +19,7 @@ from crepitus.prepare.split import split
 from prepare_faults import framed, grey_background, inverted, joined, one_plate
 from prepare_phantoms import Base, stored
 from prepare_tags import planted_tags
+from record import write_result
 
 SEED = 43
 """Of the phantoms; the weights were fitted to others."""
@@ -138,6 +139,7 @@ def main() -> int:
     parser.add_argument("--cache", type=Path, default=Path("build/prepare-phantoms"))
     parser.add_argument("--bases", type=int, default=200, help="phantoms that the images are derived from")
     parser.add_argument("--count", type=int, default=1000)
+    parser.add_argument("--out", type=Path)
     arguments = parser.parse_args()
     bases = stored(arguments.cache, SEED, arguments.bases)
     rng = np.random.default_rng(0)
@@ -149,16 +151,17 @@ def main() -> int:
         ("rotation", rotation_errors, [case for case in cases if len(case.parts) == 1]),
     ):
         rows[name] = ([judge(case) for case in chosen], [case.kind for case in chosen])
+    figures: dict[str, object] = {"images": arguments.count, "phantoms": arguments.bases}
     for name, (values, kinds) in rows.items():
         array = np.array(values, dtype=np.float64)
         good = array <= WITHIN_DEG if name == "rotation" else array > 0
         for kind in ("all", *KINDS):
             mask = np.array([kind in ("all", k) for k in kinds])
             if mask.any():
-                shares = "  ".join(f"{share:7.2%}" for share in good[mask].mean(axis=0))
-                print(f"{name:9} {kind:18} {mask.sum():5} {shares}")
-    for name, value in filter_figures(arguments.count).items():
-        print(f"filter    {name:24} {value:7.2%}")
+                shares = [round(float(share), 4) for share in good[mask].mean(axis=0)]
+                figures[f"{name}, {kind}"] = {"images": int(mask.sum()), "right": shares}
+    filters = {name: round(float(value), 4) for name, value in filter_figures(arguments.count).items()}
+    write_result(figures | {"filter": filters}, seed=SEED, out=arguments.out)
     return 0
 
 
