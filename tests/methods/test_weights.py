@@ -5,10 +5,14 @@ import pickle
 import pytest
 import timm
 import torch
+from torch import nn
 
 from crepitus.errors import ConfigError, WeightsError
 from crepitus.methods.parts.backbone import Backbone, BackboneConfig
+from crepitus.methods.parts.cam import FullyConvolutional
 from crepitus.methods.parts.weights import load_into, load_weights, save_weights, sha256_of
+
+DENSE = {"growth_rate": 4, "block_config": [1, 1, 1, 1]}
 
 
 def test_round_trip_and_hash(tmp_path):
@@ -93,6 +97,28 @@ def test_flattened_names_of_cut_networks_are_matched(tmp_path):
     backbone = Backbone(BackboneConfig(name="densenet121", weights=str(tmp_path / "d.safetensors")))
     assert torch.equal(backbone.network.state_dict()["features_conv0.weight"], state["features.conv0.weight"])
     assert backbone.reductions == [4, 8, 16, 32]
+
+
+def test_backbone_is_found_in_the_weights_of_a_method(tmp_path):
+    torch.manual_seed(0)
+    trained = FullyConvolutional(BackboneConfig(name="densenet121", weights="random", options=DENSE))
+    save_weights(tmp_path / "model.safetensors", trained.state_dict())
+    given = BackboneConfig(name="densenet121", weights=str(tmp_path / "model.safetensors"), options=DENSE)
+    assert same_tensors(Backbone(given).network, trained.backbone.network)
+    # Two backbones in one file, of which the second fits: the one with all names is taken.
+    both = nn.ModuleDict({"first": Backbone(BackboneConfig(name="test_resnet", weights="random"))})
+    both["second"] = Backbone(BackboneConfig(name="resnet10t", weights="random"))
+    save_weights(tmp_path / "two.safetensors", both.state_dict())
+    given = BackboneConfig(name="resnet10t", weights=str(tmp_path / "two.safetensors"))
+    assert same_tensors(Backbone(given).network, both["second"].network)
+    with pytest.raises(WeightsError, match="not those of resnet18"):
+        Backbone(BackboneConfig(name="resnet18", weights=str(tmp_path / "two.safetensors")))
+
+
+def same_tensors(first, second):
+    one, other = first.state_dict(), second.state_dict()
+    kept = [n for n in one if not n.endswith("num_batches_tracked")]
+    return one.keys() == other.keys() and all(torch.equal(one[n], other[n]) for n in kept)
 
 
 def test_unknown_backbone_is_a_configuration_error():

@@ -15,14 +15,14 @@ from crepitus.methods.parts.weights import save_weights
 from crepitus.predict import Predictions
 from crepitus.reproduce import registry
 from crepitus.reproduce.derive import derived
-from crepitus.reproduce.plan import Request, with_needed
+from crepitus.reproduce.plan import Request, decided, with_needed
 from crepitus.reproduce.result import as_json
 from crepitus.reproduce.run import reproduce
 from crepitus.reproduce.sample import fingerprint, folds_of, sampled
 from crepitus.reproduce.scales import SCALES
 from crepitus.reproduce.settings import claim_folder
 from crepitus.reproduce.table import Claim, Metric, Row, Table
-from crepitus.reproduce.weights import StartingWeights
+from crepitus.reproduce.weights import StartingWeights, starting_point
 from crepitus.reproduce.write import NAMES, write_result
 from tiny import make_tiny
 
@@ -406,7 +406,22 @@ def test_starting_weights_are_named_by_their_hash(tmp_path):
         StartingWeights.parse(["imagenet", "random"])
 
 
-def row_config_of(row):
+def test_starting_weights_reach_every_backbone_of_a_row(tmp_path):
+    path = tmp_path / "w.safetensors"
+    sha256 = save_weights(path, {})
+    row = registry.TABLES["roi-mining-table1"].row("two-stage")
+    start = StartingWeights.parse(["random", f"resnet18={path}"])
+    overrides = start.overrides(row_config_of(row, "cpu"))
+    assert overrides[0] == 'backbone.weights="random"'
+    assert overrides[2:] == (f'second.weights="{path}"', f'second.weights_sha256="{sha256}"')
+    config = row_config_of(row, "cpu", overrides)
+    words = f"densenet121: random; resnet18: w.safetensors, SHA-256 {sha256}"
+    assert starting_point(config) == words
+    # The folder of the weights may change between two calls, their content may not.
+    assert decided(row, config, 0)["config"]["second"]["weights"] == "w.safetensors"
+
+
+def row_config_of(row, scale="smoke", overrides=()):
     from crepitus.reproduce.scales import row_config
 
-    return row_config(row, "smoke")
+    return row_config(row, scale, overrides)

@@ -11,7 +11,7 @@ from crepitus.reproduce.job import Job
 from crepitus.reproduce.sample import for_row
 from crepitus.reproduce.scales import Scale, row_config
 from crepitus.reproduce.table import Row, Table, runs_needed
-from crepitus.reproduce.weights import StartingWeights
+from crepitus.reproduce.weights import StartingWeights, backbones
 
 if TYPE_CHECKING:
     from crepitus.data import DataSet
@@ -77,9 +77,9 @@ def decided(row: Row, config: MethodConfig, fold: int) -> dict[str, Any]:
     Without what may change between two calls: the folder of the weights.
     """
     written: dict[str, Any] = config.model_dump(mode="json")
-    backbone = written.get("backbone")
-    if isinstance(backbone, dict) and backbone.get("weights_sha256"):
-        backbone["weights"] = Path(str(backbone["weights"])).name
+    for name, backbone in backbones(config):
+        if backbone.weights_sha256:
+            written[name]["weights"] = Path(backbone.weights).name
     images = [list(pair) for pair in row.images]
     return {"row": row.name, "fold": fold, "method": row.method, "images": images, "config": written}
 

@@ -6,10 +6,10 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from crepitus.errors import UsageError
 from crepitus.methods.base import MethodConfig
+from crepitus.methods.parts.backbone import BackboneConfig
 from crepitus.methods.parts.weights import sha256_of
 
 KNOWN = ("imagenet", "random")
@@ -53,25 +53,28 @@ class StartingWeights:
         return cls(everywhere, tuple(named))
 
     def overrides(self, config: MethodConfig) -> tuple[str, ...]:
-        """Overrides for a row of that configuration; none where it has no backbone with weights."""
-        backbone: Any = getattr(config, "backbone", None)
-        if not hasattr(backbone, "weights"):
-            return ()
-        value = dict(self.by_backbone).get(backbone.name, self.everywhere)
-        if not value:
-            return ()
-        sha256 = "" if value in KNOWN else sha256_of(Path(value))
-        return (
-            f"backbone.weights={json.dumps(value if value in KNOWN else str(Path(value).resolve()))}",
-            f'backbone.weights_sha256="{sha256}"',
-        )
+        """Overrides for a row of that configuration, for each of its backbones; none where it has none."""
+        found: list[str] = []
+        for field, backbone in backbones(config):
+            value = dict(self.by_backbone).get(backbone.name, self.everywhere)
+            if not value:
+                continue
+            sha256 = "" if value in KNOWN else sha256_of(Path(value))
+            named = json.dumps(value if value in KNOWN else str(Path(value).resolve()))
+            found += [f"{field}.weights={named}", f'{field}.weights_sha256="{sha256}"']
+        return tuple(found)
+
+
+def backbones(config: MethodConfig) -> list[tuple[str, BackboneConfig]]:
+    """The backbones of a configuration that start from weights, and the fields they stand in."""
+    return [(field, value) for field, value in config if isinstance(value, BackboneConfig)]
 
 
 def starting_point(config: MethodConfig) -> str:
     """In words, what a row starts from, for example "resnet50: imagenet"."""
-    backbone: Any = getattr(config, "backbone", None)
-    if not hasattr(backbone, "weights"):
-        return "random weights, no backbone"
-    name = backbone.weights if backbone.weights in KNOWN else Path(backbone.weights).name
-    sha256 = getattr(backbone, "weights_sha256", "")
-    return f"{backbone.name}: {name}" + (f", SHA-256 {sha256}" if sha256 else "")
+    named = []
+    for _, backbone in backbones(config):
+        name = backbone.weights if backbone.weights in KNOWN else Path(backbone.weights).name
+        sha256 = f", SHA-256 {backbone.weights_sha256}" if backbone.weights_sha256 else ""
+        named.append(f"{backbone.name}: {name}{sha256}")
+    return "; ".join(named) or "random weights, no backbone"

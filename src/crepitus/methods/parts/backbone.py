@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 from torch import Tensor, nn
 
 from crepitus.errors import ConfigError, WeightsError
-from crepitus.methods.parts.weights import first_mismatch, load_weights
+from crepitus.methods.parts.weights import backbone_tensors, first_mismatch, load_weights
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
@@ -42,7 +42,8 @@ class BackboneConfig(BaseModel):
     Attributes:
         name: a timm model name.
         weights: "imagenet" (timm's default weights, from its hub or cache), "random", or the path of a
-            safetensors file in timm's parameter names, without classifier or with it.
+            safetensors file in timm's parameter names, without classifier or with it, or the
+            `model.safetensors` of a run of any method whose backbone this is.
         weights_sha256: expected SHA-256 of that file; empty accepts any.
         options: further arguments of the timm model, numbers and lists of numbers, for example
             `channels = [16, 32, 64, 128]` for a narrow residual network; ImageNet weights no longer fit then.
@@ -155,13 +156,10 @@ def _create(config: BackboneConfig, *, initialise: bool) -> nn.Module:
 def _load_local(network: nn.Module, config: BackboneConfig) -> None:
     """Load timm parameters from a file; every tensor of the feature network must be in it."""
     path = Path(config.weights)
-    # timm flattens 'features.conv0' to 'features_conv0' when it cuts a network into feature levels.
-    given = {
-        name.replace(".", "_"): tensor for name, tensor in load_weights(path, config.weights_sha256).items()
-    }
     state = network.state_dict()
     # The count of batches seen by BatchNorm is not a weight: files from other frameworks lack it.
     wanted = {n.replace(".", "_"): t for n, t in state.items() if not n.endswith("num_batches_tracked")}
+    given = backbone_tensors(load_weights(path, config.weights_sha256), wanted)
     problem = first_mismatch(wanted, {n: given[n] for n in wanted if n in given})
     if problem:
         raise WeightsError(f"{path}: the weights are not those of {config.name} ({problem})")

@@ -103,3 +103,30 @@ def first_mismatch(wanted: Mapping[str, torch.Tensor], weights: Mapping[str, tor
             return f"{name}: expected shape {tuple(tensor.shape)}, got {tuple(weights[name].shape)}"
     extra = [name for name in weights if name not in wanted]
     return f"unexpected tensor {extra[0]}" if extra else ""
+
+
+def backbone_tensors(
+    weights: Mapping[str, torch.Tensor], wanted: Mapping[str, torch.Tensor]
+) -> dict[str, torch.Tensor]:
+    """Tensors of a backbone out of its own file or out of the weights of a method that was trained with it.
+
+    Names are compared with "." as "_": timm flattens 'features.conv0' to 'features_conv0' when it cuts a
+    network into feature levels. In the weights of a method they have a prefix such as 'pyramid_network_'.
+
+    Args:
+        weights: of the file.
+        wanted: of the backbone, by flattened names.
+
+    Returns:
+        The tensors by flattened names without prefix, all others (a classifier) under their own names.
+    """
+    given = {name.replace(".", "_"): tensor for name, tensor in weights.items()}
+    first = next(iter(wanted), "")
+    prefixes = {name.removesuffix(first) for name in given if first and name.endswith("_" + first)}
+
+    def fitting(prefix: str) -> int:
+        own = [(given.get(prefix + name), tensor) for name, tensor in wanted.items()]
+        return sum(found is not None and found.shape == tensor.shape for found, tensor in own)
+
+    best = max(("", *sorted(prefixes)), key=fitting)
+    return {name.removeprefix(best): tensor for name, tensor in given.items()}
