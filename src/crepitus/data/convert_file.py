@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from pydicom import uid
 from pydicom.dataset import Dataset
 
-from crepitus.data.images import encode_png
+from crepitus.data.png import encode_png
 from crepitus.data.work_folder import OutputError
 from crepitus.dicom.archive import read_member
 from crepitus.dicom.deidentify import Project, deidentify

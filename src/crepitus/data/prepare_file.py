@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from crepitus.data.images import GreyPixels, encode_png, read_image
+from crepitus.data.images import GreyPixels, read_image
 from crepitus.data.part_truth import part_columns
+from crepitus.data.png import encode_png
 from crepitus.data.work_folder import OutputError
 from crepitus.errors import Damaged
 from crepitus.prepare.follow import shared_out
