@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Literal
 
 import cv2
 import numpy as np
@@ -28,6 +29,9 @@ class AugmentationConfig(BaseModel):
             0.4 to 0.9 and 1.3 to 1.9).
         keep_region: shift no farther than the region of interest stays in the view (paper 002); where it does
             not fit, its middle stays in the middle. An image without a region is not held.
+        hidden_probability: that something hides a part of the view: a disk of one grey value, like metal or
+            gas, or a black strip along one side, like the edge of a plate. What it hides keeps its truth (DeVries
+            and Taylor 2017; Zhong et al. 2020, "Random erasing").
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -44,6 +48,7 @@ class AugmentationConfig(BaseModel):
     rotation_least_deg: float = Field(default=0.0, ge=0, le=180)
     zoom: tuple[tuple[float, float], ...] = ()
     keep_region: bool = False
+    hidden_probability: float = Field(default=0.0, ge=0, le=1)
 
     @model_validator(mode="after")
     def _ordered(self) -> AugmentationConfig:
@@ -58,6 +63,47 @@ class AugmentationConfig(BaseModel):
         return self
 
 
+HIDING_DISK = (0.03, 0.12)
+"""Radius of a disk that hides a part of a view, fraction of its longer side."""
+
+HIDING_STRIP = (0.05, 0.45)
+"""Width of a strip that hides a part of a view, fraction of the side that it lies across."""
+
+
+@dataclass(frozen=True)
+class Hiding:
+    """Something in front of a part of a view.
+
+    Attributes:
+        kind: "disk" or "strip".
+        x: middle of a disk, fraction of the columns; below 0.5 a strip lies at the start of its axis.
+        y: middle of a disk, fraction of the rows; below 0.5 a strip hides columns, otherwise rows.
+        size: radius of a disk or width of a strip, 0..1 of the range of its kind.
+        grey: of a disk, 0..1; strips are black.
+    """
+
+    kind: Literal["disk", "strip"]
+    x: float
+    y: float
+    size: float
+    grey: float
+
+    def over(self, view: NDArray[np.float32]) -> NDArray[np.float32]:
+        """A view (rows, columns) with it."""
+        hidden = view.copy()
+        if self.kind == "disk":
+            radius = HIDING_DISK[0] + (HIDING_DISK[1] - HIDING_DISK[0]) * self.size
+            rows, columns = np.ogrid[: view.shape[0], : view.shape[1]]
+            across, down = columns + 0.5 - self.x * view.shape[1], rows + 0.5 - self.y * view.shape[0]
+            hidden[across**2 + down**2 <= (radius * max(view.shape)) ** 2] = self.grey
+            return hidden
+        axis = 1 if self.y < 0.5 else 0
+        width = round((HIDING_STRIP[0] + (HIDING_STRIP[1] - HIDING_STRIP[0]) * self.size) * view.shape[axis])
+        strip = slice(0, width) if self.x < 0.5 else slice(view.shape[axis] - width, None)
+        hidden[(slice(None), strip) if axis == 1 else (strip, slice(None))] = 0.0
+        return hidden
+
+
 @dataclass(frozen=True)
 class View:
     """One drawn view.
@@ -67,12 +113,14 @@ class View:
         gain: factor on the distance from the mean grey value.
         shift: added to all grey values, fraction of the full range.
         inverted: grey values are turned around.
+        hiding: what is in front of a part of it.
     """
 
     matrix: NDArray[np.float64]
     gain: float = 1.0
     shift: float = 0.0
     inverted: bool = False
+    hiding: Hiding | None = None
 
     def points(self, xy: NDArray[np.float64]) -> NDArray[np.float64]:
         """Positions (n, 2) in the view, also of points that left it: their surroundings may still be seen."""
@@ -107,7 +155,8 @@ class View:
         mean = float(view.mean())
         jittered = (view - mean) * self.gain + mean + self.shift
         clipped = np.clip(jittered, 0.0, 1.0)
-        return np.asarray(1.0 - clipped if self.inverted else clipped, dtype=np.float32)
+        finished = np.asarray(1.0 - clipped if self.inverted else clipped, dtype=np.float32)
+        return finished if self.hiding is None else self.hiding.over(finished)
 
 
 def draw_view(
@@ -116,7 +165,7 @@ def draw_view(
     generator: np.random.Generator,
     region: NDArray[np.float64] | None = None,
 ) -> View:
-    """Draw one view; always the same number of random values.
+    """Draw one view; always the same number of random values with one configuration.
 
     Args:
         config: how far a draw may go.
@@ -127,6 +176,7 @@ def draw_view(
     angle, zoom, shift_x, shift_y, gain, shift = generator.uniform(-1, 1, size=6)
     flip = generator.random() < config.flip_probability
     kept, place_x, place_y, inversion, changed, pick = generator.random(size=6)
+    hiding = _draw_hiding(generator, config.hidden_probability) if config.hidden_probability else None
     if changed >= config.probability:
         return View(matrix=np.eye(2, 3))
     turn = np.sign(angle) * (
@@ -149,8 +199,14 @@ def draw_view(
         gain=1 + gain * config.contrast,
         shift=shift * config.intensity,
         inverted=bool(inversion < config.inversion_probability),
+        hiding=hiding,
     )
     return view if region is None or not config.keep_region else _held(view, region, side)
+
+
+def _draw_hiding(generator: np.random.Generator, probability: float) -> Hiding | None:
+    there, kind, x, y, size, grey = (float(value) for value in generator.random(size=6))
+    return Hiding("disk" if kind < 0.7 else "strip", x, y, size, grey) if there < probability else None
 
 
 def _zoom(config: AugmentationConfig, zoom: float, pick: float) -> float:
