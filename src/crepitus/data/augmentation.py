@@ -30,8 +30,8 @@ class AugmentationConfig(BaseModel):
         keep_region: shift no farther than the region of interest stays in the view (paper 002); where it does
             not fit, its middle stays in the middle. An image without a region is not held.
         hidden_probability: that something hides a part of the view: a disk of one grey value, like metal or
-            gas, or a black strip along one side, like the edge of a plate. What it hides keeps its truth (DeVries
-            and Taylor 2017; Zhong et al. 2020, "Random erasing").
+            gas, or a black strip along one side, like the edge of a plate. What it hides keeps its truth
+            (DeVries and Taylor 2017; Zhong et al. 2020, "Random erasing").
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
