@@ -15,6 +15,7 @@ from crepitus.cli import (
     compare,
     convert,
     evaluate,
+    explain,
     export,
     import_,
     merge,
@@ -76,6 +77,7 @@ app.command("train")(train.train)
 app.command("predict")(predict.predict)
 app.command("calibrate")(calibrate.calibrate)
 app.command("evaluate")(evaluate.evaluate)
+app.command("explain")(explain.explain)
 app.command("compare")(compare.compare)
 app.command("readers")(readers.readers)
 app.command("reproduce")(reproduce.reproduce)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -17,16 +16,14 @@ from crepitus.cli.common import (
     progress,
     say,
 )
+from crepitus.cli.inputs import open_inputs
 from crepitus.errors import SetAside, UsageError
 
 if TYPE_CHECKING:
     from crepitus.data import DataSet
     from crepitus.methods.parts.study_rules import StudyRule
-    from crepitus.predict.inputs import Input
     from crepitus.predict.model import InputImage, Model
     from crepitus.structures import Prediction
-
-SPLITS = ("train", "val", "test")
 
 
 def predict(
@@ -59,7 +56,7 @@ def predict(
         from crepitus.predict.writer import PredictionsWriter
 
     loaded = Model.load(model)
-    stream, total, data = _open(model, inputs, split, whole_studies=loaded.answers_studies)
+    stream, total, data = open_inputs(model, inputs, split, whole_studies=loaded.answers_studies)
     rule = _rule(study_rule, loaded, data) if study_rule is not None else None
     draw = overlays if overlays is not None else data is None
     with PredictionsWriter(out, loaded.predictions_info(), boxes=loaded.finds_boxes) as writer:
@@ -77,37 +74,6 @@ def predict(
     if as_json:
         print_json({"predicted": len(writer), "set_aside": len(writer.rejected), "out": str(out)})
     end_with_rejected(writer.rejected, out)
-
-
-def _open(
-    model: Path, paths: list[Path], split: str | None, *, whole_studies: bool
-) -> tuple[Iterable[Input], int, DataSet | None]:
-    """The stream of inputs, how many there are, and the data set if it is one."""
-    from crepitus.data import DataSet
-    from crepitus.predict.inputs import by_study, find_files, from_data_set, from_files, is_data_set
-    from crepitus.train.records import RunFolder
-
-    if not any(is_data_set(path) for path in paths):
-        if split is not None:
-            raise UsageError("--split goes with a data set, INPUT is none")
-        files = find_files(paths)
-        return from_files(files), len(files), None
-    if len(paths) > 1:
-        raise UsageError(
-            f"expected one data set or any number of files, got {len(paths)} inputs with a data set"
-        )
-    data = DataSet.read(paths[0])
-    image_ids = data.images["image_id"].to_list()
-    if split is not None:
-        if split not in SPLITS:
-            raise UsageError(f"--split: expected train, val or test, got {split!r}")
-        roles = RunFolder(model).read_split()
-        image_ids = [i for i in image_ids if roles.get(i) == split]
-        if not image_ids:
-            raise UsageError(f"--split {split}: none of the images of {paths[0]} has that role in {model}")
-    if whole_studies:
-        image_ids = by_study(data, image_ids)
-    return from_data_set(data, image_ids), len(image_ids), data
 
 
 def _rule(name: str, model: Model, data: DataSet | None) -> StudyRule:

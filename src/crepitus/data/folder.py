@@ -112,6 +112,12 @@ class DataSet:
             )
         return Radiograph(image_id=image_id, pixels=pixels, spacing_mm=row["spacing_mm"])
 
+    def mask_path(self, image_id: str) -> Path | None:
+        """Where the mask of an image is or would be, for sets whose dataset.json says so: `masks.files`."""
+        masks = self.info.get("masks")
+        template = masks.get("files") if isinstance(masks, dict) else None
+        return self.root / template.replace("<image_id>", image_id) if isinstance(template, str) else None
+
     @cached_property
     def points_by_image(self) -> dict[str, NDArray[np.float64]]:
         """Points (n, 2) of every image that has some."""

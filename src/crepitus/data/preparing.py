@@ -200,14 +200,11 @@ class _Loop:
 
 def tasks_of(data: DataSet, stamp: Callable[[Path], str] = stamp_of_file) -> Iterator[ImageTask]:
     """Every image of a data set as a task, in the order of its table; `stamp` as for `run_preparation`."""
-    template = data.info.get("masks", {}).get("files") if isinstance(data.info.get("masks"), dict) else None
     for row in data.images.iter_rows(named=True):
         image_id = row["image_id"]
         file = data.root / row["file"]
-        mask = None
-        if isinstance(template, str):
-            mask = data.root / template.replace("<image_id>", image_id)
-            mask = mask if stamp(mask) else None
+        mask = data.mask_path(image_id)
+        mask = mask if mask is not None and stamp(mask) else None
         annotation = data.annotation(image_id)
         stamps = [stamp(path) for path in (file, mask) if path is not None]
         text = json.dumps([row, repr(annotation), stamps], sort_keys=True, default=str)

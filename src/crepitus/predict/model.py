@@ -51,6 +51,21 @@ class InputImage:
     study: str | None = None
 
 
+@dataclass(frozen=True)
+class Prepared:
+    """A batch of b images as it enters a network.
+
+    Attributes:
+        images: shape (b, 1, h, w), float32, 0..1.
+        targets: what is known about them beforehand: studies, regions, landmarks.
+        fits: where each image lies in its input.
+    """
+
+    images: torch.Tensor
+    targets: Targets
+    fits: list[InputFit]
+
+
 class Model:
     """A method with trained weights on the best device there is.
 
@@ -66,7 +81,7 @@ class Model:
         self.record = record
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         self._method = method
-        self._network = network.to(self.device, memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
+        self._network: torch.nn.Module = network.to(self.device, memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
 
     @classmethod
     def load(cls, root: Path) -> Model:
@@ -90,6 +105,16 @@ class Model:
         network = method.network(initialise=False)
         load_into(network, load_weights(weights, record["sha256"]), str(weights))
         return cls(root, record, method, network)
+
+    @property
+    def method(self) -> Method[Any]:
+        """The method with its configuration."""
+        return self._method
+
+    @property
+    def network(self) -> torch.nn.Module:
+        """The network with its weights, in evaluation mode."""
+        return self._network
 
     @property
     def answers_studies(self) -> bool:
@@ -116,10 +141,20 @@ class Model:
 
     def predict(self, images: list[InputImage]) -> list[Prediction | SetAside]:
         """Answers for a batch, in its order; a reason in place of one where the method cannot answer."""
+        prepared = self.prepare(images)
+        precision = self._method.config.training.precision
+        with torch.inference_mode(), autocast(precision, self.device.type):
+            decoded = self._method.infer(self._network, prepared.images, prepared.targets)
+        return [
+            self._answer(image, fit, decoded, k)
+            for k, (image, fit) in enumerate(zip(images, prepared.fits, strict=True))
+        ]
+
+    def prepare(self, images: list[InputImage]) -> Prepared:
+        """A batch of at least one image as it enters the network, on its device."""
         config = self._method.config
         fits = [config.input.fit_of(image.pixels.shape[0], image.pixels.shape[1]) for image in images]
         batch = np.stack([fit.apply(image.pixels) for fit, image in zip(fits, images, strict=True)])
-        tensor = torch.from_numpy(batch)[:, None].to(self.device)
         targets = Targets.unknown([image.image_id for image in images], _study_numbers(images))
         regions = [_region(image, fit) for image, fit in zip(images, fits, strict=True)]
         names = self._method.landmark_names
@@ -129,12 +164,7 @@ class Model:
             regions=torch.from_numpy(np.stack(regions)).to(self.device),
             landmarks=torch.from_numpy(np.stack(marks)),
         )
-        with torch.inference_mode(), autocast(config.training.precision, self.device.type):
-            decoded = self._method.infer(self._network, tensor, targets)
-        return [
-            self._answer(image, fit, decoded, k)
-            for k, (image, fit) in enumerate(zip(images, fits, strict=True))
-        ]
+        return Prepared(torch.from_numpy(batch)[:, None].to(self.device), targets, fits)
 
     def _answer(self, image: InputImage, fit: InputFit, decoded: Decoded, k: int) -> Prediction | SetAside:
         """What was decoded about the k-th image of a batch, in pixels of the image."""

@@ -14,22 +14,29 @@ Outcome = tuple[InputImage, Prediction] | tuple[str, SetAside]
 
 
 def predict_stream(model: Model, inputs: Iterable[Input], *, batch_size: int) -> Iterator[Outcome]:
-    """Answer every input, in order; at most `batch_size` images are held at a time.
+    """Answer every input, in order; at most `batch_size` images are held at a time, see `batches`."""
+    for waiting in batches(inputs, batch_size, whole_studies=model.answers_studies):
+        yield from _answer(model, waiting)
 
-    Neighbouring images of a study stay together where the method answers for studies; then it may be more.
+
+def batches(inputs: Iterable[Input], batch_size: int, *, whole_studies: bool) -> Iterator[list[Input]]:
+    """Inputs in lists with at most `batch_size` images each, in order; never empty.
+
+    With `whole_studies` neighbouring images of a study stay together; then it may be more.
     """
     waiting: list[Input] = []
     images = 0
     study: str | None = None
     for item in inputs:
         same = isinstance(item, InputImage) and item.study is not None and item.study == study
-        if images >= batch_size and not (model.answers_studies and same):
-            yield from _answer(model, waiting)
+        if images >= batch_size and not (whole_studies and same):
+            yield waiting
             waiting, images = [], 0
         waiting.append(item)
         if isinstance(item, InputImage):
             images, study = images + 1, item.study
-    yield from _answer(model, waiting)
+    if waiting:
+        yield waiting
 
 
 def _answer(model: Model, waiting: list[Input]) -> Iterator[Outcome]:
