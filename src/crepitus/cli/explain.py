@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import textwrap
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -33,19 +34,23 @@ def _list(value: bool) -> None:
 
 
 def support_text() -> str:
-    """Methods and explainers as a table of text, with the reasons below."""
+    """Methods and explainers as a table of text, with the reasons below, at most 79 characters wide."""
     rows = support_table()
     width = max(len(name) for name, _ in rows)
     lines = [" ".join([f"{'method':{width}}", *EXPLAINERS])]
     for method, reasons in rows:
         cells = [f"{'-' if reason else 'yes':{len(name)}}" for name, reason in reasons.items()]
         lines.append(" ".join([f"{method:{width}}", *cells]).rstrip())
-    seen: dict[tuple[str, str], list[str]] = {}
+    grouped: dict[str, dict[str, list[str]]] = {}
     for method, reasons in rows:
         for name, reason in reasons.items():
             if reason:
-                seen.setdefault((name, reason), []).append(method)
-    lines += ["", *(f"{name}: not {', '.join(methods)}: {why}" for (name, why), methods in seen.items())]
+                grouped.setdefault(reason, {}).setdefault(method, []).append(name)
+    for reason, methods in grouped.items():
+        explained = ", ".join(dict.fromkeys(name for names in methods.values() for name in names))
+        named = ", ".join(methods) if len(methods) < len(rows) / 2 else "the others"
+        text = f"no {explained} of {named}: {reason}"
+        lines += ["", textwrap.fill(text, 79, subsequent_indent="  ", break_on_hyphens=False)]
     return "\n".join(lines) + "\n"
 
 
@@ -68,7 +73,7 @@ def explain(
     limit: Annotated[int | None, typer.Option(min=1, help="Only the first images.")] = None,
     lrp_rule: Annotated[
         str, typer.Option(help="Rule of LRP between pixels and classifier: sign, gamma or epsilon.")
-    ] = "",
+    ] = "gamma",
     steps: Annotated[
         int, typer.Option(min=0, help="Steps of deletion and insertion, two predictions each; 0: none.")
     ] = 20,
@@ -135,8 +140,6 @@ def _rules(name: str) -> LrpRules:
     """The rules of LRP with that one between pixels and classifier."""
     from crepitus.explain.lrp import LrpRules
 
-    if not name:
-        return LrpRules()
     if name not in BODY_RULES:
         raise UsageError(f"--lrp-rule: expected one of {', '.join(BODY_RULES)}, got {name!r}")
     return LrpRules.model_validate({"body": name})

@@ -16,17 +16,19 @@ from crepitus.explain.rules import Account, BodyRule, composite
 class LrpRules(BaseModel):
     """The rules between the pixels and the classifier.
 
-    The layer that sees the pixels has the z-box rule, the classifier the epsilon rule.
+    The layer that sees the pixels has the z-box rule, the classifier the epsilon rule, those between the
+    gamma rule: the composite that Montavon et al. (2019, 10.3) and Kohlbrenner et al. (2020) recommend.
 
     Attributes:
-        body: of the layers between: "sign" keeps the contributions of an output's sign, "gamma" only favours
-            them, "epsilon" takes all.
-        gamma: of the rule "gamma".
+        body: of the layers between: "gamma" favours contributions of an output's sign, "sign" takes no
+            others, "epsilon" takes all alike. Averaged features know no place, and behind them "sign" gives
+            all pixels of a cell one sign; "epsilon" is noise in a deep network.
+        gamma: of the rule "gamma"; 0.25 as in both papers.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    body: BodyRule = "sign"
+    body: BodyRule = "gamma"
     gamma: float = Field(default=0.25, gt=0)
 
 
