@@ -1,4 +1,4 @@
-"""From a folder of wrist DICOM studies with study labels to a report on studies: about five minutes.
+"""From wrist DICOM studies with study labels to a report on studies and explanations: about five minutes.
 
     python examples/wrist_study.py --out build/wrist-study            # phantoms stand in for patients
     python examples/wrist_study.py --out build/wrist-study --incoming FOLDER --labels TABLE.csv
@@ -60,6 +60,7 @@ def main() -> None:
     parser.add_argument("--labels", type=Path, help="their labels")
     parser.add_argument("--count", type=int, default=240, help="phantom images, two a study")
     parser.add_argument("--size", type=int, default=128, help="their rows and columns")
+    parser.add_argument("--explain", type=int, default=12, help="images of the test set to explain")
     parser.add_argument("--config", type=Path, help="TOML file in place of the settings below")
     parser.add_argument(
         "--set", action="append", default=[], help="as of crepitus train", metavar="KEY=VALUE"
@@ -88,8 +89,12 @@ def main() -> None:
     rule = ("--study-rule", "at-least-one")
     crepitus("predict", out / "run", out / "prepared", "--split", "test", *rule, "--out", out / "predictions")
     crepitus("evaluate", out / "predictions", "--data", out / "prepared", "--bootstrap", 200)
+    # Which pixels speak for a fracture and which against it, and how far such maps can be believed.
+    few = ("--split", "test", "--limit", options.explain, "--steps", 10)
+    crepitus("explain", out / "run", out / "prepared", *few, "--out", out / "explained")
     print(f"\nAnswers for studies: {out / 'predictions' / 'studies.csv'}")
     print(f"Report:              {out / 'predictions' / 'report.html'}")
+    print(f"Explanations:        {out / 'explained' / 'explain.html'}")
 
 
 if __name__ == "__main__":

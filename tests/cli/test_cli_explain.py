@@ -2,6 +2,7 @@
 
 import json
 import re
+from pathlib import Path
 
 import numpy as np
 import polars as pl
@@ -194,3 +195,8 @@ def test_the_list_names_every_method_within_80_columns(capsys):
     assert all(len(line) < 80 for line in text.splitlines())
     table = text.split("\n\n")[0].splitlines()[1:]
     assert [line.split()[0] for line in table] == list(METHODS)
+
+
+def test_the_documented_table_is_what_the_command_prints():
+    text = (Path(__file__).parents[2] / "docs" / "explain.md").read_text(encoding="utf-8")
+    assert support_text() in text

@@ -1,4 +1,4 @@
-"""The wrist example at smoke scale: from DICOM studies to answers for studies."""
+"""The wrist example at smoke scale: from DICOM studies to answers for studies and explanations."""
 
 import csv
 import os
@@ -22,7 +22,7 @@ def run(*arguments):
 
 def test_from_dicom_studies_to_a_report(tmp_path):
     small = ("--set", "training.epochs=1", "--set", "input.size_px=64", "--set", "rx.channels=[4,8]")
-    done = run("--out", tmp_path, "--count", 20, "--size", 64, *small)
+    done = run("--out", tmp_path, "--count", 20, "--size", 64, "--explain", 2, *small)
     assert done.returncode == 0, done.stderr[-2000:]
     with (tmp_path / "predictions" / "studies.csv").open(encoding="utf-8") as stream:
         rows = list(csv.DictReader(stream))
@@ -32,6 +32,11 @@ def test_from_dicom_studies_to_a_report(tmp_path):
         assert row["views"]
         assert 0 <= float(row["score"]) <= 1
     assert (tmp_path / "predictions" / "report.html").is_file()
+    with (tmp_path / "explained" / "explanations.csv").open(encoding="utf-8") as stream:
+        maps = list(csv.DictReader(stream))
+    assert [row["explainer"] for row in maps] == ["lrp", "grad-cam"] * 2
+    assert all(float(row["conservation_error"]) < 0.01 for row in maps if row["explainer"] == "lrp")
+    assert (tmp_path / "explained" / "explain.html").is_file()
 
 
 @pytest.mark.parametrize("given", ["--incoming", "--labels"])

@@ -12,6 +12,7 @@ from typing import Any
 from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 
 from crepitus import __version__
+from crepitus.data.ao_classes import FRACTURE
 from crepitus.data.writer import write_text
 from crepitus.explain.overlay import Picture
 from crepitus.explain.run import ImageExplained
@@ -101,6 +102,7 @@ class Page:
             "version": __version__,
             "now": datetime.now(UTC) if now is None else now,
             "info": self.info,
+            "named": "a fracture" if self.info["target"] == FRACTURE else self.info["target"],
             "images": self.images,
             "shown": self.shown,
             "explainers": [(name, EXPLAINERS[name]) for name in summary],
@@ -110,17 +112,17 @@ class Page:
         write_text(path, environment.get_template("explain.html.j2").render(context))
 
 
-def _cells(own: Mapping[str, Any]) -> list[tuple[str, str]]:
+def _cells(own: Mapping[str, Any]) -> list[tuple[str, list[str]]]:
     """Figures of an explainer as text with their intervals, in the order of `FIGURES`, conservation last."""
     cells = []
     for key, _, _ in FIGURES:
         value, interval = own[f"faithfulness.{key}"], own.get(f"faithfulness.{key}.ci95")
         count = own[f"faithfulness.{key}.count"]
         text = "-" if value is None else f"{value:.3f}"
-        below = f"{interval[0]:.3f} to {interval[1]:.3f}, " if interval else ""
-        cells.append((text, f"{below}{count} {'image' if count == 1 else 'images'}"))
+        below = [f"{interval[0]:.3f} to {interval[1]:.3f}"] if interval else []
+        cells.append((text, [*below, f"{count} {'image' if count == 1 else 'images'}"]))
     worst = own["conservation_error.max"]
-    cells.append(("-" if worst is None else f"{worst:.1e}", "at worst"))
+    cells.append(("-" if worst is None else f"{worst:.1e}", ["at worst"]))
     return cells
 
 
