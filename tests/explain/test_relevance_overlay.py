@@ -112,6 +112,16 @@ def test_the_arguments_stay_as_they_are():
     assert (relevance == 1).all()
 
 
+def test_the_legend_of_a_map_without_sign_has_no_blue():
+    assert (redness(legend(300, 0.5)) < 0).any()
+    assert not (redness(legend(300, 0.5, signed=False)) < 0).any()
+
+
+@pytest.mark.parametrize("limit", [0.5, 0.00054, 1.2e-7])
+def test_the_words_of_the_legend_fit_into_it(limit):
+    assert (legend(768, limit)[:, -1] == 24).all()
+
+
 def test_the_legend_runs_from_for_to_against():
     picture = legend(300, 0.5)
     assert picture.shape[0] == 300

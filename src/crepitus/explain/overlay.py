@@ -6,6 +6,7 @@ light and dark of the bone under it.
 
 from __future__ import annotations
 
+import math
 from typing import Any, Final, TypeAlias
 
 import cv2
@@ -104,12 +105,13 @@ def _tinted(image: Picture, signed: NDArray[np.float64], opacity: float) -> Pict
     return np.rint(grey * (1.0 - alpha) + shaded * alpha).astype(np.uint8)
 
 
-def legend(rows: int, limit: float, *, opacity: float = OPACITY) -> Picture:
+def legend(rows: int, limit: float, *, signed: bool = True, opacity: float = OPACITY) -> Picture:
     """A bar of the colours over mid grey, with what they mean and the strength of the full colour.
 
     Args:
         rows: height, at least 64: that of the picture that it stands beside.
         limit: strength of the full colour.
+        signed: down to minus `limit`; False ends at 0, of maps that never say against.
         opacity: as given to `overlay`.
 
     Returns:
@@ -122,14 +124,18 @@ def legend(rows: int, limit: float, *, opacity: float = OPACITY) -> Picture:
         raise UsageError(f"expected a legend of at least 64 rows, got {rows}")
     size = max(10, min(rows // 24, 28))
     font = ImageFont.load_default(size=size)
-    image = Image.new("RGB", (9 * size, rows), (24, 24, 24))
     top, bottom, bar = 2 * size, rows - 2 * size, size
-    # From + limit at the top to - limit at the bottom.
-    ramp = np.repeat(np.linspace(1.0, -1.0, bottom - top)[:, None], bar, axis=1)
+    texts = [(top, f"+{limit:.2g} for"), (bottom, f"-{limit:.2g} against" if signed else "0")]
+    if signed:
+        texts.append(((top + bottom) // 2, "0"))
+    left = size // 2 + bar + size // 3
+    width = max(9 * size, left + math.ceil(max(font.getlength(text) for _, text in texts)) + size // 2)
+    image = Image.new("RGB", (width, rows), (24, 24, 24))
+    # From + limit at the top to - limit, or 0, at the bottom.
+    ramp = np.repeat(np.linspace(1.0, -1.0 if signed else 0.0, bottom - top)[:, None], bar, axis=1)
     grey = np.full(ramp.shape, 128, dtype=np.uint8)
     image.paste(Image.fromarray(_tinted(grey, ramp, opacity)), (size // 2, top))
     draw = ImageDraw.Draw(image)
-    left = size // 2 + bar + size // 3
-    for y, text in ((top, f"+{limit:.2g} for"), ((top + bottom) / 2, "0"), (bottom, f"-{limit:.2g} against")):
+    for y, text in texts:
         draw.text((left, y), text, fill=(235, 235, 235), font=font, anchor="lm")
     return np.asarray(image, dtype=np.uint8).copy()

@@ -19,6 +19,9 @@ SMOOTHED = {"lrp": 1 / 128}
 FIXED = {"own": 1.0}
 """Strength of the full colour where it has a meaning by itself: a heatmap is a probability."""
 
+UNSIGNED = ("rollout", "own")
+"""Maps that say only where, never against."""
+
 
 def drawn(found: ImageExplained, longest: int = LONGEST_PX) -> dict[str, Picture]:
     """Each map of an image over it, by the name of its explainer; shape (h, w, 3), uint8."""
@@ -32,7 +35,7 @@ def drawn(found: ImageExplained, longest: int = LONGEST_PX) -> dict[str, Picture
         limit = FIXED.get(name, colour_limit(values))
         picture = overlay(grey, values, limit=limit)
         if grey.shape[0] >= 64:
-            picture = np.hstack([picture, legend(grey.shape[0], limit)])
+            picture = np.hstack([picture, legend(grey.shape[0], limit, signed=name not in UNSIGNED)])
         result[name] = picture
     return result
 
