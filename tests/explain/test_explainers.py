@@ -194,3 +194,34 @@ def test_a_part_of_the_targets_keeps_what_belongs_together():
     assert chosen.image_ids == ["b", "c"]
     assert chosen.study.tolist() == [0, 0]
     assert len(chosen.points) == len(chosen.boxes) == len(chosen.regions) == 2
+
+
+def test_rollout_is_the_product_of_what_each_layer_passes_on():
+    # Attention from the weights: softmax(q k / sqrt(d)), mean over heads, (A + I) / 2, layer by layer.
+    method, network = made("wrist-vit", "backbone.options={embed_dim=24,depth=2,num_heads=2}")
+    images, targets = batch(method)
+    transformer = network.transformer
+    with torch.no_grad():
+        tokens = transformer.patch_embed(network.statistics(images))
+        tokens = transformer.norm_pre(transformer._pos_embed(tokens))
+        flow = torch.eye(tokens.shape[1])
+        for block in transformer.blocks:
+            inner = block.attn.qkv(block.norm1(tokens)).reshape(2, -1, 3, 2, 12).permute(2, 0, 3, 1, 4)
+            attention = (inner[0] @ inner[1].transpose(-1, -2) / 12**0.5).softmax(dim=-1).mean(dim=1)
+            flow = (attention + torch.eye(tokens.shape[1])) / 2 @ flow
+            tokens = block(tokens)
+    found = explain(method, network, images, targets, "rollout").values
+    # 64 x 48 pixels are 4 x 3 patches of 16 px; the first token is that of the class.
+    assert torch.allclose(found[:, ::16, ::16].flatten(1), flow[:, 0, 1:], atol=1e-6)
+    assert torch.allclose(flow.sum(dim=-1), torch.ones(2, 13), atol=1e-5)
+
+
+@pytest.mark.parametrize("explainer", ["lrp", "grad-cam"])
+def test_what_lies_outside_a_crop_has_no_part(explainer):
+    method, network = made("femur-ubm")
+    images, targets = batch(method)
+    values = explain(method, network, images, targets, explainer).values
+    outside = torch.ones(64, 64, dtype=torch.bool)
+    outside[3:45, 5:47] = False  # the region, and a pixel of interpolation around it
+    assert values[:, outside].abs().max() == 0
+    assert values.abs().sum() > 0

@@ -65,6 +65,8 @@ def detector(pelves):
 def test_detector_writes_landmarks_with_deviations_that_are_evaluated(pelves, detector, capsys):
     found = pelves.parent / "found"
     assert crepitus("predict", detector, pelves, "--split", "test", "--out", found) == 0
+    assert crepitus("explain", detector, pelves, "--out", pelves.parent / "none") == 2
+    assert "it answers with places of landmarks, not with a fracture" in capsys.readouterr().err
     table = pl.read_csv(found / "landmarks.csv")
     assert table["name"].to_list() == list(NAMES) * 2
     assert (table["sd_px"] > 0).all()
@@ -88,6 +90,11 @@ def test_regions_then_aasn_with_the_landmarks_of_the_data_set(pelves, tmp_path):
     assert status == 0
     found = tmp_path / "found"
     assert crepitus("predict", run, regions, "--split", "test", "--out", found) == 0
+    maps = tmp_path / "maps"
+    assert crepitus("explain", run, regions, "--split", "test", "--steps", 2, "--out", maps) == 0
+    explained = pl.read_csv(maps / "explanations.csv")
+    assert explained["explainer"].to_list() == ["own"] * 2
+    assert explained["deletion_auc"].null_count() == 0
     assert pl.read_csv(found / "images.csv").height == 2
     # The distance map: 32 x 64 at a stride of 16.
     evidence = [np.load(path) for path in (found / "evidence").glob("*.npy")]
