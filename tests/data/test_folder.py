@@ -42,9 +42,7 @@ def test_a_good_folder(tmp_path, save):
 
 def test_annotations_are_those_of_the_image_in_the_order_of_the_tables(tmp_path):
     points = "image_id,x,y\nb,1,2\na,3,4\nb,5,6\n"
-    boxes = (
-        "image_id,x_min,y_min,x_max,y_max,label\nb,1,2,3,4,metal\na,2,2,4,4,fracture\nb,5,6,7,8,ulna\n"
-    )
+    boxes = "image_id,x_min,y_min,x_max,y_max,label\nb,1,2,3,4,metal\na,2,2,4,4,fracture\nb,5,6,7,8,ulna\n"
     marks = "image_id,name,x,y\nb,tip,1,2\na,tip,3,4\nb,base,5,6\n"
     data = DataSet.read(write(tmp_path / "d", points=points, boxes=boxes, landmarks=marks))
     for image_id in data.images["image_id"]:
