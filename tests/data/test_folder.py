@@ -40,6 +40,24 @@ def test_a_good_folder(tmp_path, save):
         data.path("z")
 
 
+def test_annotations_are_those_of_the_image_in_the_order_of_the_tables(tmp_path):
+    points = "image_id,x,y\nb,1,2\na,3,4\nb,5,6\n"
+    boxes = "image_id,x_min,y_min,x_max,y_max,label\nb,1,2,3,4,metal\na,2,2,4,4,fracture\nb,5,6,7,8,ulna\n"
+    marks = "image_id,name,x,y\nb,tip,1,2\na,tip,3,4\nb,base,5,6\n"
+    data = DataSet.read(write(tmp_path / "d", points=points, boxes=boxes, landmarks=marks))
+    for image_id in data.images["image_id"]:
+        found = data.annotation(image_id)
+        for kept, table, columns in (
+            (found.points.xy, data.points, ("x", "y")),
+            (found.boxes.xyxy, data.boxes, ("x_min", "y_min", "x_max", "y_max")),
+            (found.landmarks.xy, data.landmarks, ("x", "y")),
+        ):
+            own = table.filter(table["image_id"] == image_id)
+            assert np.array_equal(kept, own.select(columns).to_numpy())
+    assert data.annotation("b").boxes.labels == ("metal", "ulna")
+    assert data.annotation("b").landmarks.names == ("tip", "base")
+
+
 def test_truth_without_labels(tmp_path):
     text = "image_id,file,rows,columns\na,a.png,48,64\nb,b.png,48,64\n"
     assert DataSet.read(write(tmp_path / "d", images=text)).truth == {"a": None, "b": None}

@@ -26,6 +26,8 @@ from crepitus.errors import DataSetError
 from crepitus.structures import Annotation, Boxes, Landmarks, Points, Radiograph
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from numpy.typing import NDArray
 
 FRACTURE = "fracture"
@@ -131,6 +133,16 @@ class DataSet:
         return _grouped(self.boxes.filter(pl.col("label") == FRACTURE), ("x_min", "y_min", "x_max", "y_max"))
 
     @cached_property
+    def boxes_by_image(self) -> dict[str, Boxes]:
+        """Boxes with all their labels of every image that has some."""
+        if self.boxes is None:
+            return {}
+        return {
+            image_id: Boxes(rows.select("x_min", "y_min", "x_max", "y_max").to_numpy(), tuple(rows["label"]))
+            for image_id, rows in _by_image(self.boxes)
+        }
+
+    @cached_property
     def regions_by_image(self) -> dict[str, NDArray[np.float64]]:
         """Region of interest (4,) of every image that has one, see `data.region_of_interest`."""
         return regions(self.images, self.boxes, self.landmarks)
@@ -140,10 +152,9 @@ class DataSet:
         """Landmarks of every image that has some."""
         if self.landmarks is None:
             return {}
-        groups = self.landmarks.partition_by("image_id", as_dict=True, maintain_order=True)
         return {
-            str(key[0]): Landmarks(tuple(rows["name"]), rows.select("x", "y").to_numpy())
-            for key, rows in groups.items()
+            image_id: Landmarks(tuple(rows["name"]), rows.select("x", "y").to_numpy())
+            for image_id, rows in _by_image(self.landmarks)
         }
 
     @cached_property
@@ -163,16 +174,13 @@ class DataSet:
 
     def annotation(self, image_id: str) -> Annotation:
         """Everything that is known about one image."""
-        boxes = landmarks = None
-        if self.boxes is not None:
-            rows = self.boxes.filter(pl.col("image_id") == image_id)
-            boxes = Boxes(rows.select("x_min", "y_min", "x_max", "y_max").to_numpy(), tuple(rows["label"]))
-        if self.landmarks is not None:
-            rows = self.landmarks.filter(pl.col("image_id") == image_id)
-            landmarks = Landmarks(tuple(rows["name"]), rows.select("x", "y").to_numpy())
-        points = None
+        points = boxes = landmarks = None
         if self.points is not None:
             points = Points(self.points_by_image.get(image_id, np.zeros((0, 2))))
+        if self.boxes is not None:
+            boxes = self.boxes_by_image.get(image_id, Boxes(np.zeros((0, 4)), ()))
+        if self.landmarks is not None:
+            landmarks = self.landmarks_by_image.get(image_id, Landmarks((), np.zeros((0, 2))))
         return Annotation(label=self.truth[image_id], points=points, boxes=boxes, landmarks=landmarks)
 
     def select(self, image_ids: list[str]) -> DataSet:
@@ -213,5 +221,12 @@ def read_info(root: Path) -> dict[str, Any]:
 def _grouped(table: pl.DataFrame | None, columns: tuple[str, ...]) -> dict[str, NDArray[np.float64]]:
     if table is None:
         return {}
-    groups = table.partition_by("image_id", as_dict=True, maintain_order=True)
-    return {str(key[0]): group.select(columns).to_numpy().astype(np.float64) for key, group in groups.items()}
+    return {
+        image_id: rows.select(columns).to_numpy().astype(np.float64) for image_id, rows in _by_image(table)
+    }
+
+
+def _by_image(table: pl.DataFrame) -> Iterator[tuple[str, pl.DataFrame]]:
+    """The rows of each image that has some, in their order; in one pass over the table."""
+    for key, rows in table.partition_by("image_id", as_dict=True, maintain_order=True).items():
+        yield str(key[0]), rows
