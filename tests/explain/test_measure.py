@@ -41,6 +41,14 @@ def test_the_score_is_that_of_the_changed_image():
     assert Scorer(Bright(), None, *batch(), 1, "dark")(np.zeros((1, 4, 4), np.float32)) == pytest.approx([1])
 
 
+@pytest.mark.parametrize("at_once", [1, 2, 8])
+def test_how_many_go_through_the_network_together_changes_nothing(at_once):
+    variants = np.linspace(0, 1, 5, dtype=np.float32).reshape(5, 1, 1) * np.ones((5, 4, 4), np.float32)
+    score = Scorer(Bright(), None, *batch(), 0, at_once=at_once)
+    assert score(variants) == pytest.approx([0, 0.25, 0.5, 0.75, 1])
+    assert score(variants[:0]).shape == (0,)
+
+
 def test_the_other_images_of_a_study_stay_as_they_are():
     # (0 + 0.8) / 2 and (1 + 0.8) / 2; the first image is a study of its own.
     variants = np.stack([np.zeros((4, 4), np.float32), np.ones((4, 4), np.float32)])

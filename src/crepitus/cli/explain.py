@@ -106,7 +106,7 @@ def explain(
     radius = radius_of(radius_px, radius_mm, radius_rel)
     stream, total, data = open_inputs(model, inputs, split, whole_studies=loaded.answers_studies, limit=limit)
     info = _info(loaded, target, rules, steps, radius, data)
-    measuring = Measuring(data, radius, steps)
+    measuring = Measuring(data, radius, steps, batch_size)
     page = Page(info)
     rng = np.random.default_rng(seed)
     with ExplanationsWriter(out, info, rounds=bootstrap, rng=rng) as writer:

@@ -28,6 +28,7 @@ class Scorer:
         targets: of the batch.
         index: which image changes; of a method that answers for studies the others of its study stay.
         target: `fracture`: the score of the image, or of its study; a class: its probability.
+        at_once: images that the network gets together.
     """
 
     def __init__(
@@ -38,8 +39,10 @@ class Scorer:
         targets: Targets,
         index: int,
         target: str = FRACTURE,
+        at_once: int = 8,
     ) -> None:
         self.method, self.network, self.target = method, network, target
+        self.at_once = at_once
         members = torch.tensor([index])
         if method.batch_unit == "study":
             members = (targets.study == targets.study[index]).nonzero().flatten()
@@ -51,16 +54,18 @@ class Scorer:
         """Scores (n,), 0..1, of the image as n variants (n, h, w)."""
         given = torch.from_numpy(np.ascontiguousarray(variants, dtype=np.float32))[:, None]
         given = given.to(self.unit.device)
+        found = [np.zeros(0)]
         if len(self.unit) == 1:
-            index = torch.zeros(len(given), dtype=torch.int64)
-            own = select(self.targets, index)
-            return self._scores(given, replace(own, study=torch.arange(len(given))))
-        found = []
+            for start in range(0, len(given), self.at_once):
+                some = given[start : start + self.at_once]
+                own = select(self.targets, torch.zeros(len(some), dtype=torch.int64))
+                found.append(self._scores(some, replace(own, study=torch.arange(len(some)))))
+            return np.concatenate(found)
         for one in given:
             unit = self.unit.clone()
             unit[self.at] = one
             found.append(self._scores(unit, self.targets)[:1])
-        return np.concatenate(found) if found else np.zeros(0)
+        return np.concatenate(found)
 
     def _scores(self, images: torch.Tensor, targets: Targets) -> NDArray[np.float64]:
         decoded = self.method.infer(self.network, images, targets)

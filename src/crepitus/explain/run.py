@@ -30,11 +30,13 @@ class Measuring:
         data: points, boxes and masks; None for files.
         radius: around a point, in the pointing game.
         steps: of deletion and insertion; 0 leaves them out.
+        at_once: images that the network gets together meanwhile.
     """
 
     data: DataSet | None = None
     radius: Radius = field(default_factory=Radius)
     steps: int = 0
+    at_once: int = 4
 
 
 @dataclass(frozen=True)
@@ -122,7 +124,15 @@ def _image_map(
     image_id, fit = batch.targets.image_ids[k], batch.fits[k]
     scorer = None
     if measuring.steps:
-        scorer = Scorer(model.method, model.network, batch.images, batch.targets, k, explainer.target)
+        scorer = Scorer(
+            model.method,
+            model.network,
+            batch.images,
+            batch.targets,
+            k,
+            explainer.target,
+            at_once=measuring.at_once,
+        )
     truth = None
     if measuring.data is not None:
         truth = truth_of(measuring.data, image_id, fit, measuring.radius)
