@@ -24,6 +24,11 @@ WORDS = {
     "hardware_1": "cut, with metal",
 }
 
+SIGNED = (
+    ("signed_relevance_on_metal", "#009E73", "relevance on metal"),
+    ("logit_change_by_metal", "#000000", "change by metal"),
+)
+
 
 class Found(Protocol):
     """Scores and maps of the test persons."""
@@ -43,11 +48,11 @@ def _line(axes: Any, figures: dict[str, Any], name: str, shift: float, **style: 
 
 
 def plot(methods: dict[str, dict[str, Any]], out: Path) -> None:
-    """AUROC, change of the score by metal, and relevance on metal over the correlation of the training."""
+    """AUROC, change of the score by metal, and relevance with and without its sign, over the correlation."""
     import matplotlib.pyplot as plt
 
-    figure, rows = plt.subplots(len(methods), 3, figsize=(11, 3.3 * len(methods)), squeeze=False)
-    for (name, figures), (areas, change, share) in zip(methods.items(), rows, strict=True):
+    figure, rows = plt.subplots(len(methods), 4, figsize=(14, 3.3 * len(methods)), squeeze=False)
+    for (name, figures), (areas, change, signed, share) in zip(methods.items(), rows, strict=True):
         for k, key in enumerate(COLOURS):
             _line(areas, figures, f"auroc.{key}", 0.012 * k, color=COLOURS[key], label=WORDS[key])
         areas.axhline(0.5, linestyle="--", color="grey")
@@ -58,12 +63,16 @@ def plot(methods: dict[str, dict[str, Any]], out: Path) -> None:
             )
         change.axhline(0, linestyle="--", color="grey")
         change.set(ylabel="change of the score by metal", ylim=(-0.3, 1))
+        for k, (key, colour, word) in enumerate(SIGNED):
+            _line(signed, figures, key, 0.012 * k, color=colour, label=word)
+        signed.axhline(0, linestyle="--", color="grey")
+        signed.set(ylabel="logits")
         for k, (key, colour) in enumerate((("metal", "#009E73"), ("fracture", "#CC79A7"))):
             _line(share, figures, f"relevance_over_area_of_{key}", 0.012 * k, color=colour, label=f"on {key}")
         share.axhline(1, linestyle="--", color="grey")
         share.set(ylabel="share of relevance / of area", ylim=(0, None))
     for axes in rows[-1]:
-        axes.set_xlabel("correlation of metal with fracture in training")
+        axes.set_xlabel("correlation of metal and fracture in training", fontsize=8)
     for axes in rows[0]:
         axes.legend(fontsize=8)
     for axes in rows.ravel():
