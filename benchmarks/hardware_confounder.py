@@ -3,12 +3,14 @@
     python benchmarks/hardware_confounder.py --out build/hardware.json --pictures build/hardware
 
 Each wrist phantom is made with and without metal. From the same persons come three training sets, in which
-metal goes with the fracture at a correlation of 0, 0.5 and 0.9, as in `crepitus phantom wrist
---hardware-correlation`. Networks trained on each are judged on other persons: with the correlation of their
-training ("kept"), and with every person once with and once without metal ("cut"), where metal says nothing.
-Beside that stand what layer-wise relevance propagation puts on the metal, as a share and with its sign, and what
+metal goes with the fracture at a correlation of 0, 0.5 and 0.9, as in `crepitus phantom wrist --hardware-
+correlation`. Networks trained on each are judged on other persons: with the correlation of their training
+("kept"), and with every person once with and once without metal ("cut"), where metal says nothing. Beside
+that stand what layer-wise relevance propagation puts on the metal, as a share and with its sign, and what
 the metal really does: the change of the answer between the two images of a person. Intervals are those of a
-bootstrap over persons. Images and networks are kept in --work; what is there is not made again.
+bootstrap over persons. Relevance would have told if its share on the metal exceeds that of the network that
+learned without correlation by an interval above 0 (`minus_at_0`). Images and networks are kept in --work;
+what is there is not made again.
 """
 
 from __future__ import annotations
