@@ -8,6 +8,7 @@ from crepitus.errors import NotAssessable, UsageError
 from crepitus.phantom.generate import Request, make_image
 from crepitus.prepare import thesis
 from crepitus.prepare.align import turned, upright
+from crepitus.prepare.assess import without_slope
 from crepitus.prepare.axis import limb_direction
 from crepitus.prepare.pipeline import Recipe, plan_image
 from crepitus.prepare.plan import Plan, look_at
@@ -145,6 +146,17 @@ def test_what_shows_nothing_is_not_assessable():
     for pixels in (np.full((64, 64), 9, np.uint8), slope, noise):
         with pytest.raises(NotAssessable, match=r"blank|no bone"):
             plan_image(pixels, Recipe(("polarity",)))
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (1, 9), (6, 1), (5, 8), (40, 31)])
+def test_the_slope_is_that_of_least_squares(shape):
+    rng = np.random.default_rng(0)
+    picture = (rng.random(shape) + np.linspace(0, 3, shape[1])).astype(np.float32)
+    y, x = np.mgrid[: shape[0], : shape[1]]
+    columns = np.stack([np.ones(picture.size), x.ravel(), y.ravel()], axis=1)
+    values = picture.ravel().astype(np.float64)
+    expected = values - columns @ np.linalg.lstsq(columns, values, rcond=None)[0]
+    np.testing.assert_allclose(without_slope(picture).ravel(), expected, atol=1e-6)
 
 
 def test_steps_that_make_no_sense_for_a_part_are_left_out(wrist):
