@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 from PIL import Image
 
-from crepitus.data.png import encode_png
+from crepitus.data.images import read_image
+from crepitus.data.png import decode_png, encode_png
 from crepitus.data.wholeness import check_whole
 from crepitus.errors import Damaged
 
@@ -60,3 +61,78 @@ def test_one_wrong_bit_is_found():
     data[50] ^= 1
     with pytest.raises(Damaged, match="checksum"):
         check_whole(bytes(data), "a.png")
+
+
+@given(PICTURES)
+def test_own_files_are_read_as_they_were_written(pixels):
+    again = decode_png(encode_png(pixels), 1 << 20)
+    assert again.dtype == pixels.dtype
+    assert again.flags.writeable
+    assert np.array_equal(again, pixels)
+
+
+SMALL = encode_png(np.arange(12, dtype=np.uint16).reshape(3, 4) * 5000)
+
+
+def test_nothing_but_whole_own_files_takes_the_short_way():
+    for place in range(len(SMALL)):
+        changed = bytearray(SMALL)
+        changed[place] ^= 0x10
+        assert decode_png(bytes(changed), 100) is None, place
+        assert decode_png(SMALL[:place], 100) is None, place
+    assert decode_png(SMALL + b"x", 100) is None
+    assert decode_png(SMALL, 11) is None, "of 12 pixels"
+    assert decode_png(SMALL, 12) is not None
+
+
+def rebuilt(header, content):
+    """A file with right checksums of this header (columns, rows, bits, ...) and this compressed content."""
+    parts = ((b"IHDR", struct.pack(">IIBBBBB", *header)), (b"IDAT", content), (b"IEND", b""))
+    framed = (
+        struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+        for kind, data in parts
+    )
+    return b"\x89PNG\r\n\x1a\n" + b"".join(framed)
+
+
+LINES = bytes([2, 1, 2, 2, 1, 1])
+"""Two lines of two pixels of 8 bits, filter "up": 1, 2 and, each 1 more, 2, 3."""
+
+
+def test_lines_by_hand():
+    whole = rebuilt((2, 2, 8, 0, 0, 0, 0), zlib.compress(LINES))
+    assert decode_png(whole, 100).tolist() == [[1, 2], [2, 3]]
+
+
+@pytest.mark.parametrize(
+    ("header", "content"),
+    [
+        ((2, 2, 8, 0, 0, 0, 1), zlib.compress(LINES)),  # interlaced
+        ((2, 2, 8, 2, 0, 0, 0), zlib.compress(LINES)),  # colours
+        ((2, 2, 4, 0, 0, 0, 0), zlib.compress(LINES)),  # 4 bits
+        ((2, 0, 8, 0, 0, 0, 0), zlib.compress(b"")),  # no rows
+        ((2, 3, 8, 0, 0, 0, 0), zlib.compress(LINES)),  # a row too few
+        ((2, 1, 8, 0, 0, 0, 0), zlib.compress(LINES)),  # a row too many
+        ((2, 1, 8, 0, 0, 0, 0), zlib.compress(bytes(1 << 24))),  # far too many
+        ((2, 2, 8, 0, 0, 0, 0), zlib.compress(LINES)[:-1] + b"!"),  # wrong checksum of the content
+        ((2, 2, 8, 0, 0, 0, 0), zlib.compress(LINES)[:-4]),  # none
+        ((2, 2, 8, 0, 0, 0, 0), zlib.compress(LINES) + b"x"),
+        ((2, 2, 8, 0, 0, 0, 0), b"nothing"),
+        ((2, 2, 8, 0, 0, 0, 0), zlib.compress(bytes([1, 1, 2, 2, 1, 1]))),  # another filter
+    ],
+)
+def test_what_was_made_in_another_way_or_contradicts_itself_is_left_to_others(header, content):
+    assert decode_png(rebuilt(header, content), 100) is None
+
+
+def test_files_of_others_are_read_as_before(tmp_path):
+    rng = np.random.default_rng(0)
+    for dtype in (np.uint8, np.uint16):
+        pixels = (rng.random((20, 30)) * np.iinfo(dtype).max).astype(dtype)
+        Image.fromarray(pixels).save(tmp_path / "a.png")
+        assert np.array_equal(read_image(tmp_path / "a.png"), pixels)
+        (tmp_path / "b.png").write_bytes(encode_png(pixels))
+        for verify in (False, True):
+            again = read_image(tmp_path / "b.png", verify=verify)
+            assert again.dtype == dtype
+            assert np.array_equal(again, pixels)

@@ -8,7 +8,10 @@ from crepitus.errors import NotAssessable, UsageError
 from crepitus.phantom.generate import Request, make_image
 from crepitus.prepare import thesis
 from crepitus.prepare.align import turned, upright
+from crepitus.prepare.areas import shares, strength_of_limbs
+from crepitus.prepare.assess import without_slope
 from crepitus.prepare.axis import limb_direction
+from crepitus.prepare.edges import edges
 from crepitus.prepare.pipeline import Recipe, plan_image
 from crepitus.prepare.plan import Plan, look_at
 from crepitus.prepare.polarity import is_inverted, polarity_features, with_bright_bone
@@ -106,6 +109,34 @@ def test_two_images_side_by_side_are_cut_where_they_were_joined(wrist):
     assert [part.part for part in (left, right)] == [(1, 2), (2, 2)]
 
 
+def test_two_images_with_frames_of_their_own_are_two_parts(wrist):
+    framed = [cv2.copyMakeBorder(wrist, 20, 20, 20, 20, cv2.BORDER_CONSTANT, value=v) for v in (255, 0)]
+    found = parts(picture(np.hstack(framed)))
+    assert len(found) == 2
+    assert [part.box[2] - part.box[0] for part in found] == pytest.approx([296, 296], abs=24)
+
+
+def test_what_is_brighter_than_bone_has_no_edges():
+    pixels = np.full((128, 128), 0.05, np.float32)
+    pixels[:, 40:60] = 0.4
+    pixels[20:30, 90:100] = 1.0
+    found = edges(pixels)
+    left = strength_of_limbs(found)
+    # What the blur carries farther is next to nothing.
+    assert left[15:35, 85:105].max() < 0.01 * found.strength[15:35, 85:105].max()
+    np.testing.assert_array_equal(left[:, :80], found.strength[:, :80])
+    nothing = edges(np.zeros((32, 32), np.float32))
+    np.testing.assert_array_equal(strength_of_limbs(nothing), nothing.strength)
+
+
+def test_the_edges_of_a_step_are_on_no_side_of_it():
+    # Dark to bright at column 64; a bar is on the left alone, so that all other edges are there.
+    pixels = np.full((128, 128), 0.1, np.float32)
+    pixels[:, 64:] = 0.2
+    pixels[:, 20:40] = 0.3
+    assert shares(pixels, 64) == (1.0, 0.0)
+
+
 def test_the_thesis_counts_what_is_brighter_than_otsu():
     plate = np.zeros((100, 100), np.uint8)
     plate[10:90, 10:40] = plate[10:90, 60:90] = 200
@@ -145,6 +176,17 @@ def test_what_shows_nothing_is_not_assessable():
     for pixels in (np.full((64, 64), 9, np.uint8), slope, noise):
         with pytest.raises(NotAssessable, match=r"blank|no bone"):
             plan_image(pixels, Recipe(("polarity",)))
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (1, 9), (6, 1), (5, 8), (40, 31)])
+def test_the_slope_is_that_of_least_squares(shape):
+    rng = np.random.default_rng(0)
+    picture = (rng.random(shape) + np.linspace(0, 3, shape[1])).astype(np.float32)
+    y, x = np.mgrid[: shape[0], : shape[1]]
+    columns = np.stack([np.ones(picture.size), x.ravel(), y.ravel()], axis=1)
+    values = picture.ravel().astype(np.float64)
+    expected = values - columns @ np.linalg.lstsq(columns, values, rcond=None)[0]
+    np.testing.assert_allclose(without_slope(picture).ravel(), expected, atol=1e-6)
 
 
 def test_steps_that_make_no_sense_for_a_part_are_left_out(wrist):

@@ -24,6 +24,9 @@ _FAINT = 0.002
 LEAST = 0.16
 """A limb has at least this share of all edges; letters have less."""
 
+_LEAST_OF_ALL = 0.1
+"""The same of all edges, with those of metal and of the rim of a plate; streaks of a background have less."""
+
 _LONG = 0.6
 """Least length of a limb, as a share of the shorter side of its exposure."""
 
@@ -33,16 +36,41 @@ _WIDE = 0.3
 _AIR, _MIDDLE_PX = 0.45, 1.5
 """Between two limbs it is darker than this share of their own brightness over air, half way between them."""
 
+_AIR_QUANTILE = 0.02
+
+_WHITE, _WHITEST = 2.0, 0.93
+"""Brighter than this many times the level of bone over air, or than the second in any case, is no bone."""
+
+_WHITE_PX, _STEP_PX = 4, 6
+"""How far the edges of what is no bone reach, and those of a step between two joined images."""
+
 _IN_LINE_DEG = 30.0
 """Areas whose bones point at each other up to this angle are one limb."""
 
 
 def shares(picture: Picture, at: int) -> tuple[float, float]:
-    """Shares of all edges of a picture, shape (h, w), left and right of column `at`."""
-    width = picture.shape[1]
-    total = edges(picture).strength.sum(axis=0, dtype=np.float64)
-    left = float(total[:at].sum() / max(float(total.sum()), 1e-12)) if 0 < at < width else 0.0
-    return left, 1.0 - left
+    """Shares of all edges of a picture, shape (h, w), left and right of column `at`, not counting a step."""
+    total = strength_of_limbs(edges(picture)).sum(axis=0, dtype=np.float64)
+    left, right = float(total[: max(0, at - _STEP_PX)].sum()), float(total[at + _STEP_PX :].sum())
+    return left / max(left + right, 1e-12), right / max(left + right, 1e-12)
+
+
+def strength_of_limbs(found: Edges) -> Picture:
+    """Strength of edges, shape (h, w), without those of what is far brighter than bone: metal, letters, lead.
+
+    A ring, a divider or the unexposed rim of a plate has stronger edges than a limb, and would pass for one.
+    """
+    weights = found.strength.ravel()
+    if not weights.any():
+        return found.strength
+    order = np.argsort(found.levels, axis=None)
+    total = np.cumsum(weights[order], dtype=np.float64)
+    bone = float(found.levels.ravel()[order[np.searchsorted(total, total[-1] / 2)]])
+    air = float(np.quantile(found.levels[found.counts], _AIR_QUANTILE))
+    limit = min(air + _WHITE * (bone - air), _WHITEST)
+    size = 2 * _WHITE_PX + 1
+    white = cv2.dilate((found.levels > limit).astype(np.uint8), np.ones((size, size), np.uint8))
+    return np.where(white > 0, np.float32(0.0), found.strength)
 
 
 def areas(picture: Picture) -> tuple[NDArray[np.int32], list[int]]:
@@ -63,14 +91,16 @@ def areas(picture: Picture) -> tuple[NDArray[np.int32], list[int]]:
 
 def areas_of(found: Edges) -> tuple[NDArray[np.int32], list[int]]:
     """The same of a picture whose edges are known, on its own grid."""
-    dense = cv2.GaussianBlur(found.strength, (0, 0), _DENSE_PX)
+    strength = strength_of_limbs(found)
+    dense = cv2.GaussianBlur(strength, (0, 0), _DENSE_PX)
     if float(dense.max()) < _FAINT:
         return np.zeros(dense.shape, dtype=np.int32), []
     limit = _DENSE * float(np.average(dense, weights=dense))
     count, labels = cv2.connectedComponents((dense >= limit).astype(np.uint8))
-    mass = np.bincount(labels.ravel(), found.strength.ravel(), minlength=count)
+    mass = np.bincount(labels.ravel(), strength.ravel(), minlength=count)
     mass[0] = 0.0
-    large = [int(i) for i in np.flatnonzero(mass >= LEAST * mass.sum())]
+    least = max(LEAST * float(mass.sum()), _LEAST_OF_ALL * float(found.strength.sum()))
+    large = [int(i) for i in np.flatnonzero(mass >= least)]
     labels, large = _in_line(labels, large, found)
     size_of = np.bincount(labels.ravel(), minlength=count)
     widest = max((int(size_of[number]) for number in large), default=0)
@@ -80,7 +110,7 @@ def areas_of(found: Edges) -> tuple[NDArray[np.int32], list[int]]:
 
 def _apart(labels: NDArray[np.int32], large: list[int], found: Edges) -> list[int]:
     """Limbs with air between them; of areas without, such as two sides of a knee, the first counts."""
-    air = float(np.quantile(found.levels[found.counts], 0.02)) if found.counts.any() else 0.0
+    air = float(np.quantile(found.levels[found.counts], _AIR_QUANTILE)) if found.counts.any() else 0.0
     kept: list[int] = []
     for number in large:
         if all(_air_between(labels, other, number, found, air) for other in kept):

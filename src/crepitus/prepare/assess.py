@@ -26,13 +26,23 @@ def assess(picture: Picture) -> None:
     """
     if picture.min() == picture.max():
         raise NotAssessable(f"blank: all {picture.size} pixels have one value")
-    height, width = picture.shape
-    y, x = np.mgrid[-1 : 1 : height * 1j, -1 : 1 : width * 1j]
-    plane = np.stack([np.ones(picture.size), x.ravel(), y.ravel()], axis=1)
-    values = picture.ravel().astype(np.float64)
-    rest = (values - plane @ np.linalg.lstsq(plane, values, rcond=None)[0]).reshape(picture.shape)
+    rest = without_slope(picture)
     if rest.std() < _LEAST_RANGE:
         raise NotAssessable("no bone found: the brightness of the image is even")
-    blurred = cv2.GaussianBlur(rest, (0, 0), max(0.5, _BLUR * max(height, width)))
+    blurred = cv2.GaussianBlur(rest, (0, 0), max(0.5, _BLUR * max(picture.shape)))
     if blurred.std() < _LEAST_SHAPE * rest.std():
         raise NotAssessable("no bone found: the image shows nothing but noise")
+
+
+def without_slope(picture: Picture) -> Picture:
+    """What is left of a picture, shape (h, w), float32, after the plane that fits it best in squares.
+
+    On a grid that is symmetric about its middle, the columns of the plane (1, x, y) are orthogonal, so that
+    each coefficient is a projection of its own.
+    """
+    across, down = (np.arange(size) - (size - 1) / 2 for size in picture.shape[::-1])
+    of_column, of_row = picture.mean(axis=0, dtype=np.float64), picture.mean(axis=1, dtype=np.float64)
+    x = across * (of_column @ across / max(float(across @ across), 1e-12))
+    y = down * (of_row @ down / max(float(down @ down), 1e-12))
+    plane = of_row.mean() + x[None, :] + y[:, None]
+    return np.asarray(picture - plane, dtype=np.float32)

@@ -88,9 +88,7 @@ def parts(picture: Picture) -> list[Part]:
         picture: shape (h, w), float32, 0..1, bone bright.
     """
     height, width = picture.shape
-    inner = inside_frame(picture)
-    found = _cut(picture, inner, _DEPTH)
-    return [_with_frame(part, inner, (0, 0, width, height)) for part in found]
+    return _cut(picture, (0, 0, width, height), _DEPTH)
 
 
 def _with_frame(part: Part, inner: Box, outer: Box) -> Part:
@@ -101,7 +99,15 @@ def _with_frame(part: Part, inner: Box, outer: Box) -> Part:
 
 
 def _cut(picture: Picture, box: Box, depth: int) -> list[Part]:
-    """Parts of a box of the picture: cut along the sharpest seam that has a limb on both sides."""
+    """Parts of a box of the picture, without the frame that it may have of its own while they are found."""
+    left, top, right, bottom = box
+    inner = inside_frame(picture[top:bottom, left:right])
+    inside = (left + inner[0], top + inner[1], left + inner[2], top + inner[3])
+    return [_with_frame(part, inside, box) for part in _cut_inside(picture, inside, depth)]
+
+
+def _cut_inside(picture: Picture, box: Box, depth: int) -> list[Part]:
+    """Parts of a box without frame: cut along the sharpest seam that has a limb on both sides."""
     left, top, right, bottom = box
     inside = picture[top:bottom, left:right]
     candidates = [] if depth == 0 else [(score, True, at) for at, score in seams(inside)]
