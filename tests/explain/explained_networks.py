@@ -31,9 +31,10 @@ def settled(network, images):
     return network.eval()
 
 
-def backbone(name, images):
-    """A timm network that gives its last maps, and a classifier on their average."""
-    network = settled(timm.create_model(name, features_only=True, **SMALL[name]), images)
+def backbone(name, images, *, full=False):
+    """A timm network that gives its last maps, and a classifier on their average; small unless `full`."""
+    options = {} if full else SMALL[name]
+    network = settled(timm.create_model(name, features_only=True, **options), images)
     channels = network.feature_info.channels()[-1]
     return Last(network), nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(channels, 1))
 

@@ -112,6 +112,13 @@ def test_relevance_is_conserved_on_residual_and_dense_networks(rule, name):
     assert error(found) < 0.05
 
 
+@pytest.mark.parametrize("name", ["resnet18", "densenet121"])
+def test_relevance_is_conserved_on_networks_of_full_depth_and_width(name):
+    torch.manual_seed(0)
+    images = torch.rand(1, 3, 64, 64)
+    assert error(explained(*backbone(name, images, full=True), images, "gamma")) < 0.05
+
+
 @pytest.mark.parametrize("name", [*RESNETS, "densenet121"])
 def test_the_canonical_form_is_the_same_function_without_normalisations(name):
     torch.manual_seed(0)
